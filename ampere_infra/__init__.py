@@ -1,0 +1,1 @@
+"""The Ampere data platform as one Pulumi program: machines, Kubernetes, services."""
