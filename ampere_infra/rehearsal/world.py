@@ -1,0 +1,145 @@
+"""The world that a rehearsal's providers act on: what exists, what was done, what is to fail."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+
+class Part(Protocol):
+    """One piece of the world, such as a hypervisor; made from nothing when first asked for."""
+
+    def __init__(self) -> None: ...
+
+    def snapshot(self) -> dict[str, object]:
+        """Return what exists, comparable: no random value, no order that depends on time."""
+        ...
+
+    def export(self, folder: Path) -> None:
+        """Write the files that this piece received below ``folder``, secrets masked."""
+        ...
+
+
+P = TypeVar("P", bound=Part)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One effective call of the engine: ``number`` counts from 1 over the world's life."""
+
+    number: int
+    action: str
+    """``create``, ``read``, ``update`` or ``delete``."""
+    urn: str
+    failed: bool
+
+    @property
+    def type(self) -> str:
+        """The resource's type token."""
+        return self.urn.split("::")[2].split("$")[-1]
+
+    @property
+    def name(self) -> str:
+        """The resource's name in the program."""
+        return self.urn.split("::", 3)[3]
+
+
+@dataclass(frozen=True)
+class Leak:
+    """A secret that a provider saw in clear."""
+
+    where: str
+    """The call and the property, or the URN."""
+    canary: str
+
+
+@dataclass
+class World:
+    """Everything outside the engine; shared by all providers of a rehearsal.
+
+    Safe to use from several threads: a provider holds ``lock`` while it reads or changes it.
+    """
+
+    canaries: set[str] = field(default_factory=set[str])
+    """Texts that must never be seen outside a secret."""
+    on_operation: Callable[[Operation], None] | None = None
+    """Called after an operation's effect and before the engine hears of it."""
+    operations: list[Operation] = field(default_factory=list[Operation])
+    leaks: list[Leak] = field(default_factory=list[Leak])
+    invocations: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
+    """Functions called outside of any resource: token and a summary of the arguments."""
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _parts: dict[type, Part] = field(default_factory=dict[type, Part], repr=False)
+    _to_fail: set[int] = field(default_factory=set[int], repr=False)
+    _to_fail_by_name: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], repr=False)
+
+    def part(self, kind: type[P]) -> P:
+        """Return the world's one piece of ``kind``."""
+        with self.lock:
+            found = self._parts.get(kind)
+            if not isinstance(found, kind):
+                found = self._parts[kind] = kind()
+            return found
+
+    def advance(self, span: timedelta) -> None:
+        """Move the clock, which certificates' validity follows."""
+        self.now += span
+
+    def fail(self, number: int) -> None:
+        """Let the ``number``-th operation from now fail, once (1 is the next)."""
+        with self.lock:
+            self._to_fail.add(len(self.operations) + number)
+
+    def fail_at(self, action: str, name: str) -> None:
+        """Let the next ``action`` on the resource of that URN or name fail, once."""
+        with self.lock:
+            self._to_fail_by_name.add((action, name))
+
+    @contextmanager
+    def operation(self, action: str, urn: str) -> Iterator[bool]:
+        """Number an operation; the value tells whether it is to fail half-way."""
+        with self.lock:
+            number = len(self.operations) + 1
+            fails = number in self._to_fail
+            self._to_fail.discard(number)
+            for key in ((action, urn), (action, urn.split("::", 3)[3])):
+                fails = fails or key in self._to_fail_by_name
+                self._to_fail_by_name.discard(key)
+            operation = Operation(number, action, urn, fails)
+            self.operations.append(operation)
+        try:
+            with self.lock:
+                yield fails
+        finally:
+            if self.on_operation is not None:
+                self.on_operation(operation)
+
+    def watch(self, where: str, texts: list[str]) -> None:
+        """Record a leak for each canary that stands in ``texts``."""
+        for canary in self.canaries:
+            if any(canary in text for text in texts):
+                with self.lock:
+                    self.leaks.append(Leak(where, canary))
+
+    def snapshot(self) -> dict[str, dict[str, object]]:
+        """Return all that exists, comparable with another run's."""
+        with self.lock:
+            parts = {kind.__name__: part.snapshot() for kind, part in self._parts.items()}
+        return {name: found for name, found in sorted(parts.items()) if found}
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing exists."""
+        return not self.snapshot()
+
+    def export(self, folder: Path) -> None:
+        """Write every rendered file that providers received below ``folder``, secrets masked."""
+        with self.lock:
+            for part in self._parts.values():
+                part.export(folder)
