@@ -1,0 +1,47 @@
+"""What the bootstrap knows of a machine, whichever cloud made it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address
+
+    import pulumi
+    import pulumi_command as command
+
+    from ampere_infra.bootstrap.spec import Nic
+    from ampere_infra.settings.home import OnUserDataChange
+    from ampere_infra.settings.types import Size
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine that answers on SSH."""
+
+    name: str
+    address: IPv4Address
+    connection: command.remote.ConnectionArgs
+    """Login, key, pinned host key and, where the machine is behind NAT, the proxy."""
+    identity: pulumi.Input[str]
+    """Another value means another machine: what a command on it has in its ``triggers``."""
+    resource: pulumi.Resource
+    """The machine itself, for ``deleted_with``: what is on it goes when it goes."""
+
+
+@dataclass(frozen=True)
+class MachineSpec:
+    """One machine as the settings want it."""
+
+    name: str
+    vcpu: int
+    memory: Size
+    root_disk: Size
+    data_disk: Size
+    nic: Nic
+    on_user_data_change: OnUserDataChange
+    protect: bool
+    """Refuse to replace or delete the machine."""
+    protect_data: bool = True
+    """Refuse to replace or delete its data volume."""
