@@ -1,6 +1,6 @@
 module ampere/tools/age
 
-go 1.26.8
+go 1.26.0
 
 tool (
 	filippo.io/age/cmd/age

@@ -1,0 +1,183 @@
+"""The programs that the project runs: found on PATH, in the user's cache, or built from source."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ampere_infra.go_build import Build, BuildError, Report, built
+
+FOLDER = Path(__file__).parent.parent / "tools"
+PROBE_SECONDS = 20
+
+__all__ = ["TOOLS", "BuildError", "Tool", "path", "pinned"]
+
+
+@dataclass(frozen=True)
+class Module:
+    """One folder of ``tools/``: a Go module that pins what its tools are built from."""
+
+    pin: str
+    """The required module whose version is the tools' version."""
+    minutes: float
+    ldflags: str = ""
+    """``{version}`` and ``{minor}`` stand for the pin's version and its minor part;
+    ``{kubernetes}`` for the minor version of Kubernetes that client-go belongs to."""
+    tags: str = ""
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One program."""
+
+    module: str
+    """Its folder in ``tools/``."""
+    package: str
+    version: tuple[str, ...]
+    """The arguments that make it print its version, with no look at the network."""
+    floor: str | None = None
+    """The oldest one on PATH that will do, of the same major version; without it, only one of
+    the pinned minor version does."""
+
+
+_CHART_VERSION = " ".join(
+    f"-X helm.sh/helm/v3/pkg/{package}.k8sVersionMajor=1 "
+    f"-X helm.sh/helm/v3/pkg/{package}.k8sVersionMinor={{kubernetes}}"
+    for package in ("chartutil", "lint/rules")
+)
+
+MODULES = {
+    "pulumi": Module(
+        "github.com/pulumi/pulumi/pkg/v3",
+        minutes=3,
+        ldflags="-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={version}",
+    ),
+    "sops": Module("github.com/getsops/sops/v3", minutes=2),
+    "age": Module("filippo.io/age", minutes=0.2, ldflags="-X main.Version={version}"),
+    "helm": Module(
+        "helm.sh/helm/v3",
+        minutes=2,
+        ldflags=f"-X helm.sh/helm/v3/internal/version.version={{version}} {_CHART_VERSION}",
+    ),
+    "kubeconform": Module(
+        "github.com/yannh/kubeconform", minutes=0.2, ldflags="-X main.version={version}"
+    ),
+    "kubernetes": Module(
+        "k8s.io/kubernetes",
+        minutes=4,
+        ldflags="-X k8s.io/component-base/version.gitVersion={version} "
+        "-X k8s.io/component-base/version.gitMajor=1 "
+        "-X k8s.io/component-base/version.gitMinor={minor} "
+        "-X k8s.io/client-go/pkg/version.gitVersion={version}",
+        tags="selinux,notest,grpcnotrace",
+    ),
+}
+
+TOOLS = {
+    "pulumi": Tool("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ("version",), "3.225.0"),
+    # 3.10 is the first that encrypts what it is given on standard input on every system.
+    "sops": Tool(
+        "sops",
+        "github.com/getsops/sops/v3/cmd/sops",
+        ("--disable-version-check", "--version"),
+        "3.10.0",
+    ),
+    "age": Tool("age", "filippo.io/age/cmd/age", ("--version",), "1.1.0"),
+    "age-keygen": Tool("age", "filippo.io/age/cmd/age-keygen", ("--version",), "1.1.0"),
+    "helm": Tool("helm", "helm.sh/helm/v3/cmd/helm", ("version", "--short"), "3.19.0"),
+    "kubeconform": Tool(
+        "kubeconform", "github.com/yannh/kubeconform/cmd/kubeconform", ("-v",), "0.7.0"
+    ),
+    "kubeadm": Tool("kubernetes", "k8s.io/kubernetes/cmd/kubeadm", ("version", "-o", "short")),
+    "kubectl": Tool("kubernetes", "k8s.io/kubernetes/cmd/kubectl", ("version", "--client")),
+}
+
+
+def say(line: str) -> None:
+    """Report progress where it does not mix with a command's output."""
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+def path(name: str, report: Report = say) -> Path:
+    """Return where the tool called ``name`` is, building it if it is nowhere yet.
+
+    Raises:
+        BuildError: It is not there and cannot be built; the text says what to do.
+    """
+    return _on_path(name) or _built(name, report)
+
+
+def pinned(module: str, pin: str) -> str:
+    """Return the version that ``tools/<module>/go.mod`` requires of ``pin``: ``v3.225.0``."""
+    text = (FOLDER / module / "go.mod").read_text(encoding="utf-8")
+    match = re.search(rf"^(?:require)?\s+{re.escape(pin)} (v\S+)", text, re.MULTILINE)
+    if match is None:
+        raise BuildError(f"tools/{module}/go.mod does not require {pin}")
+    return match[1]
+
+
+def suitable(name: str, version_text: str) -> bool:
+    """Whether a program that prints ``version_text`` will do as the tool called ``name``."""
+    match = re.search(r"\bv?(\d+)\.(\d+)\.(\d+)", version_text)
+    if match is None:
+        return False
+    found = tuple(int(part) for part in match.groups())
+    tool = TOOLS[name]
+    if tool.floor is None:
+        return found[:2] == _numbers(pinned(tool.module, MODULES[tool.module].pin))[:2]
+    floor = _numbers(tool.floor)
+    return found >= floor and found[0] == floor[0]
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.removeprefix("v").split("."))
+
+
+@cache
+def _on_path(name: str) -> Path | None:
+    found = shutil.which(name)
+    if found is None:
+        return None
+    environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
+    try:
+        answer = subprocess.run(
+            [found, *TOOLS[name].version],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PROBE_SECONDS,
+            env=environment,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return Path(found) if suitable(name, answer.stdout + answer.stderr) else None
+
+
+def _built(name: str, report: Report) -> Path:
+    tool = TOOLS[name]
+    module = MODULES[tool.module]
+    version = pinned(tool.module, module.pin)
+    build = Build(
+        name=f"{tool.module} {version}",
+        folder=FOLDER / tool.module,
+        packages=tuple(t.package for t in TOOLS.values() if t.module == tool.module),
+        ldflags=_linked(module, tool.module, version),
+        tags=module.tags,
+        minutes=module.minutes,
+    )
+    suffix = ".exe" if sys.platform == "win32" else ""
+    return built(build, report) / f"{tool.package.rpartition('/')[2]}{suffix}"
+
+
+def _linked(module: Module, folder: str, version: str) -> str:
+    values = {"version": version, "minor": version.split(".")[1]}
+    if "{kubernetes}" in module.ldflags:
+        values["kubernetes"] = pinned(folder, "k8s.io/client-go").split(".")[1]
+    return module.ldflags.format(**values)
