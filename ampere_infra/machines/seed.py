@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pycdlib import PyCdlib, dates
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
     from pathlib import Path
 
 LABEL: Final = "cidata"
@@ -87,7 +87,7 @@ def _add(image: PyCdlib, name: str, content: bytes) -> None:
 
 
 @contextmanager
-def _fixed_clock() -> Iterator[None]:
+def _fixed_clock() -> Generator[None]:
     """Have pycdlib stamp 2000-01-01 UTC: it offers no other way than to ask the clock."""
 
     def record(self: dates.DirectoryRecordDate, _moment: float) -> None:
