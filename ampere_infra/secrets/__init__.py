@@ -1,0 +1,1 @@
+"""The stacks' secrets: their model, the wrapper around ``sops`` that reads them, their makers."""

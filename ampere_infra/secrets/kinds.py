@@ -1,0 +1,107 @@
+"""The kinds of secrets: what one must look like, and how a strong one is made."""
+
+from __future__ import annotations
+
+import base64
+import re
+import secrets
+import string
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import GetCoreSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, core_schema
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_ALPHANUMERIC = string.ascii_letters + string.digits
+_DIFFERENT = 5
+"""A secret with fewer different characters is a placeholder, such as ``xxxxxxxxxxxxxxxx``."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of secret; the texts speak of the rule, never of the value."""
+
+    fits: Callable[[str], bool]
+    rule: str
+    make: Callable[[], str]
+
+    def __get_pydantic_core_schema__(
+        self, source: type[Any], handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def _checked(self, value: SecretStr) -> SecretStr:
+        if not self.fits(value.get_secret_value()):
+            raise ValueError(self.rule)
+        return value
+
+
+def _random(length: int) -> Callable[[], str]:
+    return lambda: "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))
+
+
+def _printable(floor: int, length: int) -> Kind:
+    """Text of printable ASCII without spaces, so that it survives URIs, YAML and environments."""
+
+    def fits(value: str) -> bool:
+        printable = re.fullmatch(r"[!-~]+", value) is not None
+        return printable and len(value) >= floor and len(set(value)) >= _DIFFERENT
+
+    rule = f"must be {floor} or more printable characters, not the same few, without spaces"
+    return Kind(fits, rule, _random(length))
+
+
+def _is_fernet(value: str) -> bool:
+    try:
+        keys = [base64.b64decode(key, altchars=b"-_", validate=True) for key in value.split(",")]
+    except ValueError:
+        return False
+    return all(len(key) == FERNET_BYTES for key in keys)
+
+
+def _make_fernet() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
+
+
+FERNET_BYTES = 32
+
+Password = Annotated[SecretStr, _printable(16, 32)]
+
+AdminPassword = Annotated[SecretStr, _printable(12, 24)]
+"""A password that a person types."""
+
+SigningKey = Annotated[SecretStr, _printable(32, 64)]
+
+JwtKey = Annotated[SecretStr, _printable(64, 86)]
+"""Airflow signs with HS512, whose key is 64 bytes or more (RFC 7518, section 3.2)."""
+
+FernetKey = Annotated[
+    SecretStr,
+    Kind(
+        _is_fernet, "must be 32 bytes in URL-safe base64; a comma parts new and old", _make_fernet
+    ),
+]
+
+AccessKey = Annotated[
+    SecretStr,
+    Kind(
+        lambda value: re.fullmatch(r"[A-Za-z0-9]{8,20}", value) is not None,
+        "must be 8 to 20 letters and digits, as MinIO takes them",
+        _random(20),
+    ),
+]
+
+SecretKey = Annotated[
+    SecretStr,
+    Kind(
+        lambda value: (
+            re.fullmatch(r"[A-Za-z0-9/+_-]{16,40}", value) is not None
+            and len(set(value)) >= _DIFFERENT
+        ),
+        "must be 16 to 40 letters, digits, /, +, _ or -, as MinIO takes them",
+        _random(40),
+    ),
+]

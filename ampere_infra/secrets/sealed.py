@@ -1,0 +1,123 @@
+"""What a SOPS file shows without being opened: that it is sealed, and for whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self, cast
+
+import yaml
+
+from ampere_infra.secrets.model import SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_MAC_MISMATCH = 51
+_MAC_MISSING = 52
+_CANNOT_DECRYPT_MAC = 24
+_CANNOT_DECRYPT_VALUE = 25
+_NO_DATA_KEY = 128
+"""Exit statuses of sops (cmd/sops/codes/codes.go)."""
+
+_RESTORE = "take the file back from Git (`git log -- FILE`), then change it with `sops edit`"
+_REMEDIES = (
+    ("Forbidden", "the identity lacks the role `Key Vault Crypto User` on the vault"),
+    ("DefaultAzureCredential", "log in with `az login`, or set AZURE_* for a service identity"),
+    ("dial tcp", "the network or the proxy did not let sops reach the key's service"),
+    ("Errors while loading age", "the age key at hand is no age key: look at SOPS_AGE_KEY_FILE"),
+)
+
+
+@dataclass(frozen=True)
+class SealedFile:
+    """A file that SOPS encrypted whole."""
+
+    file: str
+    recipients: tuple[str, ...]
+    """The keys that open it: age recipients, Key Vault key addresses and the like."""
+
+    @classmethod
+    def parse(cls, content: bytes, file: str) -> Self:
+        """Look at ``content`` without opening it.
+
+        Raises:
+            SecretsError: It is no YAML, holds something in clear, or lost SOPS's own part.
+        """
+        document = _document(content, file)
+        envelope = document.pop("sops", None)
+        if not isinstance(envelope, dict):
+            raise SecretsError(
+                file,
+                "IS NOT ENCRYPTED: seal it with `sops encrypt --in-place`, and if it was ever "
+                "committed or sent, replace every secret in it",
+            )
+        envelope = cast("dict[str, object]", envelope)
+        if not envelope.get("mac") or not envelope.get("lastmodified"):
+            raise SecretsError(file, f"is truncated: SOPS's own part is incomplete; {_RESTORE}")
+        plain = [name for name, value in document.items() if not _is_sealed(value)]
+        if plain:
+            raise SecretsError(
+                file,
+                f"HOLDS SECRETS IN CLEAR: {', '.join(plain)}; add values with `sops edit`, "
+                "and replace these if they were ever committed or sent",
+            )
+        return cls(file, tuple(_recipients(envelope)))
+
+    def refusal(self, status: int, stderr: str) -> SecretsError:
+        """Say why ``sops`` could not open the file; ``stderr`` is looked at, never repeated."""
+        if status == _NO_DATA_KEY:
+            return self._no_key(stderr)
+        if status in {_MAC_MISMATCH, _MAC_MISSING, _CANNOT_DECRYPT_MAC, _CANNOT_DECRYPT_VALUE}:
+            return SecretsError(
+                self.file, f"was changed by something other than sops (its MAC broke): {_RESTORE}"
+            )
+        return SecretsError(self.file, f"sops refused it with status {status}: {_RESTORE}")
+
+    def _no_key(self, stderr: str) -> SecretsError:
+        hints = [f"{remedy}; " for sign, remedy in _REMEDIES if sign in stderr]
+        return SecretsError(
+            self.file,
+            f"no key at hand opens it. It is sealed for {', '.join(self.recipients)}; "
+            f"{''.join(hints)}set SOPS_AGE_KEY_FILE to the file of the age key for recovery, "
+            "or have a key of yours added with `sops updatekeys`",
+        )
+
+
+def _document(content: bytes, file: str) -> dict[str, object]:
+    if b"\n<<<<<<< " in b"\n" + content:
+        raise SecretsError(
+            file, "holds a merge conflict: take one side whole, then add the rest with `sops edit`"
+        )
+    try:
+        document = yaml.load(content.decode(), Loader=yaml.CSafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
+        raise SecretsError(file, f"is truncated or no YAML: {_RESTORE}") from None
+    if not isinstance(document, dict):
+        raise SecretsError(file, f"is empty or no mapping of names to values: {_RESTORE}")
+    pairs = cast("dict[object, object]", document).items()
+    return {str(name): value for name, value in pairs}
+
+
+def _is_sealed(value: object) -> bool:
+    """SOPS leaves nothing in clear but what is empty."""
+    if isinstance(value, dict):
+        return all(map(_is_sealed, cast("dict[object, object]", value).values()))
+    if isinstance(value, list):
+        return all(map(_is_sealed, cast("list[object]", value)))
+    return value in {None, ""} or (isinstance(value, str) and value.startswith("ENC["))
+
+
+def _recipients(envelope: Mapping[str, object]) -> Iterator[str]:
+    groups = [envelope, *_mappings(envelope.get("key_groups"))]
+    for group in groups:
+        yield from (f"age {key.get('recipient')}" for key in _mappings(group.get("age")))
+        for key in _mappings(group.get("azure_kv")):
+            yield f"{key.get('vault_url')}/keys/{key.get('name')}/{key.get('version')}"
+        yield from (f"PGP {key.get('fp')}" for key in _mappings(group.get("pgp")))
+
+
+def _mappings(value: object) -> Iterator[Mapping[str, object]]:
+    if isinstance(value, list):
+        for item in cast("list[object]", value):
+            if isinstance(item, dict):
+                yield cast("Mapping[str, object]", item)
