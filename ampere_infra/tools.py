@@ -28,7 +28,7 @@ class Module:
     minutes: float
     ldflags: str = ""
     """``{version}`` and ``{minor}`` stand for the pin's version and its minor part;
-    ``{kubernetes}`` for the minor version of Kubernetes that client-go belongs to."""
+    ``{kubernetes}`` for the minor version of the pinned Kubernetes."""
     tags: str = ""
 
 
@@ -168,7 +168,7 @@ def _built(name: str, report: Report) -> Path:
         name=f"{tool.module} {version}",
         folder=FOLDER / tool.module,
         packages=tuple(t.package for t in TOOLS.values() if t.module == tool.module),
-        ldflags=_linked(module, tool.module, version),
+        ldflags=_linked(module, version),
         tags=module.tags,
         minutes=module.minutes,
     )
@@ -176,8 +176,7 @@ def _built(name: str, report: Report) -> Path:
     return built(build, report) / f"{tool.package.rpartition('/')[2]}{suffix}"
 
 
-def _linked(module: Module, folder: str, version: str) -> str:
+def _linked(module: Module, version: str) -> str:
     values = {"version": version, "minor": version.split(".")[1]}
-    if "{kubernetes}" in module.ldflags:
-        values["kubernetes"] = pinned(folder, "k8s.io/client-go").split(".")[1]
-    return module.ldflags.format(**values)
+    kubernetes = pinned("kubernetes", MODULES["kubernetes"].pin).split(".")[1]
+    return module.ldflags.format(**values, kubernetes=kubernetes)

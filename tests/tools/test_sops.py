@@ -31,7 +31,7 @@ def programs(tool):
 
 @pytest.fixture(autouse=True)
 def found(programs, monkeypatch):
-    monkeypatch.setattr(tools, "path", lambda name, report=None: programs[name])  # noqa: ARG005
+    monkeypatch.setattr(tools, "path", lambda name, report=None: programs[name])
 
 
 @pytest.fixture
@@ -209,7 +209,7 @@ def impostor(folder, code):
     path = folder / "impostor"
     path.write_text(f"#!{sys.executable}\n{code}\n", encoding="utf-8")
     path.chmod(0o755)
-    return lambda name, report=None: path  # noqa: ARG005
+    return lambda name, report=None: path
 
 
 def test_a_sops_that_hangs_is_ended_with_its_children(sealed, values, monkeypatch, tmp_path):
@@ -260,7 +260,7 @@ def test_sops_is_given_only_the_variables_that_it_needs(sealed, values, monkeypa
 
 
 def test_a_missing_sops_is_told_with_the_ways_to_get_it(sealed, values, monkeypatch):
-    def missing(name, report=None):  # noqa: ARG001
+    def missing(name, report=None):
         raise tools.BuildError("install Go")
 
     monkeypatch.setattr(tools, "path", missing)

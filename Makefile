@@ -1,0 +1,95 @@
+# The ways to run what is here, on Debian or Ubuntu. On Windows: `uv run ampere --help`.
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+STACK ?= home
+
+# Debian keeps nginx and netplan where only root looks.
+export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
+export PYTHONUNBUFFERED := 1
+
+# A uv of 0.9 or newer that is there already, else the pinned one.
+PINNED_UV := .ampere/uv/bin/uv
+UV := $(shell uv --version 2>/dev/null | awk -F'[ .]' '$$2 > 0 || $$3 >= 9 { print "uv" }')
+ifeq ($(UV),)
+UV := $(PINNED_UV)
+UV_NEEDED := $(PINNED_UV)
+endif
+
+# What the tests run besides what tools/ builds: programs, and the packages they come from.
+PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen
+PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client
+SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
+
+.PHONY: help rehearse test unit lint format bench tools packages environment schema clean
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+rehearse: $(UV_NEEDED) ## run the real program in the real engine against doubles (STACK=home)
+	@echo "== Python packages (locked in uv.lock)"
+	@$(UV) sync --locked --inexact --no-group dev
+	@$(UV) run --no-sync ampere rehearse $(STACK)
+
+test: environment packages tools ## all tests: unit first, then real tools, then the engine
+	@echo "== tests"
+	@$(UV) run --no-sync pytest
+
+unit: environment ## the tests that need no other program, in seconds
+	@$(UV) run --no-sync pytest tests/unit
+
+lint: environment ## ruff (all rules, format) and pyright (strict)
+	@echo "== ruff"
+	@$(UV) run --no-sync ruff check
+	@$(UV) run --no-sync ruff format --check
+	@echo "== pyright"
+	@$(UV) run --no-sync pyright
+
+format: environment ## let ruff format and fix what it can
+	@$(UV) run --no-sync ruff check --fix
+	@$(UV) run --no-sync ruff format
+
+bench: environment tools ## measure the program's growth with the number of workers
+	@$(UV) run --no-sync python tests/bench/growth.py
+
+schema: environment ## write the JSON Schema of the stack file, for editors (STACK=home)
+	@$(UV) run --no-sync ampere schema $(STACK)
+
+tools: environment ## build the tools that are not here yet; the first time takes minutes
+	@echo "== tools (found on PATH, cached, or built from source)"
+	@$(UV) run --no-sync ampere tools
+
+environment: $(UV_NEEDED)
+	@echo "== Python packages (locked in uv.lock)"
+	@$(UV) sync --locked
+
+packages:
+	@missing=""; for program in $(PROGRAMS); do \
+	    command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+	test -e /usr/lib/nginx/modules/ngx_stream_module.so || missing="$$missing nginx-stream"; \
+	test -n "$$missing" || exit 0; \
+	echo "== the tests need programs that are not here:$$missing"; \
+	command -v apt-get >/dev/null || { \
+	    echo "there is no apt-get to install them with: run the tests on Debian or Ubuntu,"; \
+	    echo "in WSL or a container; \`make unit\` needs none of them"; exit 1; }; \
+	echo "== installing $(PACKAGES)"; \
+	set -e; \
+	test -d /etc/cloud || { $(SUDO) mkdir /etc/cloud; \
+	    echo "(cloud-init is kept from running on this machine)"; \
+	    $(SUDO) touch /etc/cloud/cloud-init.disabled; }; \
+	$(SUDO) apt-get update -qq; \
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends $(PACKAGES)
+
+# With --target, pip installs even where the system's Python is managed by Debian.
+$(PINNED_UV): tools/uv/requirements.txt
+	@echo "== uv (pinned in tools/uv)"
+	@python3 -m pip --version >/dev/null 2>&1 || { echo "== installing pip"; \
+	    $(SUDO) apt-get update -qq && $(SUDO) apt-get install -y -qq --no-install-recommends \
+	        python3-pip; }
+	@rm -rf .ampere/uv
+	@python3 -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	    --require-hashes --no-deps --target .ampere/uv -r $<
+	@touch $@
+
+clean: ## remove what was made in this folder; built tools stay in the user's cache
+	rm -rf .ampere .venv .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,121 @@
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from ampere_infra import tools
+
+
+@pytest.fixture(autouse=True)
+def forgotten():
+    tools._on_path.cache_clear()
+    yield
+    tools._on_path.cache_clear()
+
+
+def put(folder, name, code):
+    program = folder / name
+    program.write_text(f"#!{sys.executable}\n{code}\n", encoding="utf-8")
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture
+def alone_on_path(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", list(tools.TOOLS))
+def test_every_tool_is_pinned_by_its_module(name):
+    tool = tools.TOOLS[name]
+    go_mod = (tools.FOLDER / tool.module / "go.mod").read_text(encoding="utf-8")
+    assert tools.pinned(tool.module, tools.MODULES[tool.module].pin).startswith("v")
+    assert re.search(rf"^(tool|\t).*{re.escape(tool.package)}$", go_mod, re.MULTILINE), (
+        "a tool directive makes `go get -tool` and `go mod tidy` keep all that it needs"
+    )
+    assert (tools.FOLDER / tool.module / "go.sum").stat().st_size, "checksums are pinned too"
+
+
+def test_every_module_has_a_tool():
+    assert {tool.module for tool in tools.TOOLS.values()} == set(tools.MODULES)
+
+
+def test_every_pinned_version_suits_itself():
+    for name, tool in tools.TOOLS.items():
+        assert tools.suitable(name, tools.pinned(tool.module, tools.MODULES[tool.module].pin))
+
+
+@pytest.mark.parametrize(
+    ("name", "printed", "suits"),
+    [
+        ("pulumi", "v3.225.0", True),
+        ("pulumi", "v3.224.9", False),
+        ("pulumi", "v3.300.1-alpha.12", True),
+        ("pulumi", "v4.0.0", False),
+        ("sops", "sops 3.13.3 (latest)", True),
+        ("sops", "sops 3.9.4\n\n[info] a new version of sops (3.13.3) is available", False),
+        ("age", "(unknown)", False),
+        ("helm", "v3.19.2+g8766e71", True),
+        ("helm", "v4.0.1+g12500dd", False),
+        ("kubectl", "Client Version: v1.36.0\nKustomize Version: v5.8.1", True),
+        ("kubectl", "Client Version: v1.32.4-dispatcher", False),
+        ("kubectl", "Client Version: v1.37.0", False),
+        ("kubeconform", "development", False),
+    ],
+)
+def test_a_version_on_path_suits_from_its_floor_on(name, printed, suits):
+    assert tools.suitable(name, printed) is suits
+
+
+def test_a_suitable_program_on_path_is_taken(alone_on_path):
+    program = put(alone_on_path, "pulumi", "print('v3.230.0')")
+    assert tools.path("pulumi") == program
+
+
+@pytest.mark.parametrize(
+    "code", ["print('v3.1.0')", "raise SystemExit('broken')", "import time; time.sleep(30)"]
+)
+def test_a_program_that_does_not_suit_is_passed_over(alone_on_path, monkeypatch, code):
+    put(alone_on_path, "pulumi", code)
+    monkeypatch.setattr(tools, "PROBE_SECONDS", 0.3)
+    with pytest.raises(tools.BuildError, match="no `go` on PATH"):
+        tools.path("pulumi")
+
+
+@pytest.mark.usefixtures("alone_on_path")
+def test_without_go_the_error_says_what_to_install():
+    with pytest.raises(tools.BuildError) as caught:
+        tools.path("sops")
+    text = str(caught.value)
+    assert "sops v3.13" in text, "which tool, in which version"
+    assert "https://go.dev/dl/" in text, "where Go comes from"
+
+
+def test_all_tools_of_a_module_are_built_together(monkeypatch, alone_on_path):
+    seen = []
+
+    def built(build, report):
+        seen.append(build)
+        return Path("cache")
+
+    monkeypatch.setattr(tools, "built", built)
+    suffix = ".exe" if sys.platform == "win32" else ""
+    assert tools.path("age-keygen") == Path(f"cache/age-keygen{suffix}")
+    assert [package.rpartition("/")[2] for package in seen[0].packages] == ["age", "age-keygen"]
+
+
+@pytest.mark.usefixtures("alone_on_path")
+def test_helm_is_told_which_kubernetes_it_belongs_to(monkeypatch):
+    seen = []
+
+    def built(build, report):
+        seen.append(build)
+        return Path("cache")
+
+    monkeypatch.setattr(tools, "built", built)
+    tools.path("helm")
+    for package in ("chartutil", "lint/rules"):
+        wanted = f"-X helm.sh/helm/v3/pkg/{package}.k8sVersionMinor=36"
+        assert wanted in seen[0].ldflags, "else it takes every cluster for 1.20"
