@@ -1,0 +1,220 @@
+"""The ``ampere`` command: what helps around ``pulumi``, never a second way to deploy."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Command = Callable[[argparse.Namespace], int]
+    AddParser = Callable[..., argparse.ArgumentParser]
+
+PROJECT = Path(__file__).resolve().parent.parent
+FINE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+_STATUSES = "Exit status: 0 fine, 1 the run failed its verdict, 2 the input is wrong."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    _accept_any_character()
+    chosen = _parser().parse_args(arguments)
+    run: Command = chosen.run
+    try:
+        return run(chosen)
+    except KeyboardInterrupt:
+        _complain("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="ampere",
+        description="Helps around `pulumi`, which alone deploys: `pulumi up --stack home`.",
+        epilog=_STATUSES,
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _rehearse_parser(commands.add_parser)
+    _check_parser(commands.add_parser)
+    _schema_parser(commands.add_parser)
+    _tools_parser(commands.add_parser)
+    return parser
+
+
+def _command(
+    add: AddParser,
+    name: str,
+    run: Command,
+    summary: str,
+    more: str = "",
+) -> argparse.ArgumentParser:
+    text = f"{summary[0].upper()}{summary[1:]}. {more}".strip()
+    parser = add(name, help=summary, description=text, epilog=_STATUSES)
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _rehearse_parser(add: AddParser) -> None:
+    parser = _command(
+        add,
+        "rehearse",
+        _on_stack(_rehearse),
+        "run a stack's program in the real engine, against doubles",
+        "Preview, up, a second up that must change nothing, refresh and destroy, on this machine "
+        "alone: no hypervisor, cluster, cloud or network is touched.",
+    )
+    _add_stack(parser)
+    _add_config_file(parser)
+    _add_out(parser, "keep rendered files, state and logs there (default: .ampere/rehearsal/STACK)")
+    parser.add_argument(
+        "--secrets",
+        metavar="FILE",
+        type=Path,
+        help="use this SOPS file, which your keys must open (default: random values)",
+    )
+
+
+def _check_parser(add: AddParser) -> None:
+    parser = _command(
+        add,
+        "check",
+        _on_stack(_check),
+        "check a stack's settings, all at once and without the engine",
+    )
+    _add_stack(parser)
+    _add_config_file(parser)
+
+
+def _schema_parser(add: AddParser) -> None:
+    parser = _command(
+        add,
+        "schema",
+        _on_stack(_schema),
+        "print the JSON Schema of a stack's settings file, for editors",
+    )
+    _add_stack(parser)
+    _add_out(parser, "write it there as Pulumi.STACK.schema.json instead")
+
+
+def _tools_parser(add: AddParser) -> None:
+    parser = _command(
+        add,
+        "tools",
+        _tools,
+        "find the pinned tools, or build them from source",
+        "A suitable one on PATH is used; else it is built once, with Go, into your cache.",
+    )
+    parser.add_argument("names", metavar="NAME", nargs="*", help="which (default: all of them)")
+
+
+def _add_stack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("stack", metavar="STACK", help="the stack's name, such as home")
+
+
+def _add_config_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config-file",
+        metavar="FILE",
+        type=Path,
+        help="the stack's settings (default: the project's Pulumi.STACK.yaml)",
+    )
+
+
+def _add_out(parser: argparse.ArgumentParser, text: str) -> None:
+    parser.add_argument("--out", metavar="DIR", type=Path, help=text)
+
+
+def _rehearse(chosen: argparse.Namespace) -> int:
+    from ampere_infra.rehearsal.run import rehearse
+
+    out, secrets = _absolute(chosen.out), _absolute(chosen.secrets)
+    return rehearse(chosen.stack, _config_file(chosen), out, secrets)
+
+
+def _check(chosen: argparse.Namespace) -> int:
+    from ampere_infra.settings.load import parse, read_stack_file
+
+    file = _config_file(chosen)
+    parse(chosen.stack, read_stack_file(file))
+    print(f"{file.name}: every setting is right")
+    return FINE
+
+
+def _schema(chosen: argparse.Namespace) -> int:
+    from ampere_infra.settings.schema import json_schema
+
+    text = json.dumps(json_schema(chosen.stack), indent=2) + "\n"
+    if chosen.out is None:
+        print(text, end="")
+        return FINE
+    target: Path = chosen.out / f"Pulumi.{chosen.stack}.schema.json"
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8", newline="\n")
+    except OSError as error:
+        _complain(f"{target} cannot be written: {error.strerror}")
+        return WRONG_INPUT
+    print(target)
+    return FINE
+
+
+def _on_stack(run: Command) -> Command:
+    """Return ``run`` with the stack's name looked up first, and wrong settings told."""
+
+    def checked(chosen: argparse.Namespace) -> int:
+        from ampere_infra.settings.load import model_of
+        from ampere_infra.settings.mistakes import SettingsError
+
+        try:
+            model_of(chosen.stack)
+            return run(chosen)
+        except SettingsError as error:
+            _complain(str(error))
+            return WRONG_INPUT
+
+    return checked
+
+
+def _tools(chosen: argparse.Namespace) -> int:
+    from ampere_infra import tools
+
+    unknown = sorted(set(chosen.names) - set(tools.TOOLS))
+    if unknown:
+        _complain(f"no tool is called {', '.join(unknown)}; there are: {', '.join(tools.TOOLS)}")
+        return WRONG_INPUT
+    try:
+        for name in chosen.names or tools.TOOLS:
+            print(f"{name:12} {tools.path(name)}", flush=True)
+    except tools.BuildError as error:
+        _complain(str(error))
+        return FAILED
+    return FINE
+
+
+def _config_file(chosen: argparse.Namespace) -> Path:
+    return _absolute(chosen.config_file) or PROJECT / f"Pulumi.{chosen.stack}.yaml"
+
+
+def _absolute(path: Path | None) -> Path | None:
+    return None if path is None else path.expanduser().resolve()
+
+
+def _complain(text: str) -> None:
+    print(text, file=sys.stderr)
+
+
+def _accept_any_character() -> None:
+    """Let a console that lacks a character, such as cp1252's, show another in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,130 @@
+import io
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from ampere_infra import cli, tools
+
+HOME = "Pulumi.home.yaml"
+
+
+def ampere(*arguments):
+    """Run the command in a process of its own."""
+    command = [sys.executable, "-m", "ampere_infra.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cli.PROJECT)
+
+
+@pytest.mark.parametrize("command", ["rehearse", "check", "schema", "tools"])
+def test_each_command_explains_itself(command, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main([command, "--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    assert text.startswith(f"usage: ampere {command}")
+    assert "Exit status: 0 fine" in text
+
+
+@pytest.mark.parametrize("arguments", [[], ["fly"], ["check"], ["rehearse", "home", "--fast"]])
+def test_a_wrong_command_line_is_wrong_input(arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        cli.main(arguments)
+    assert ended.value.code == 2
+    assert "usage: ampere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["rehearse", "check", "schema"])
+def test_an_unknown_stack_is_answered_with_those_known(command, capsys):
+    assert cli.main([command, "hoem"]) == 2
+    shown = capsys.readouterr()
+    assert "those known are: home" in shown.err + shown.out
+
+
+def test_check_finds_the_stack_file_from_any_folder(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["check", "home"]) == 0
+    assert HOME in capsys.readouterr().out
+
+
+def test_check_tells_all_mistakes_and_exits_with_2(tmp_path, capsys):
+    text = (cli.PROJECT / HOME).read_text(encoding="utf-8")
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(text.replace("memory: 4GiB", "memory: 4GB").replace("mode: nat", "mode: mat"))
+    assert cli.main(["check", "home", "--config-file", str(wrong)]) == 2
+    shown = capsys.readouterr().err
+    assert "ampere:control_plane.memory" in shown
+    assert "ampere:network.mode" in shown
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"config: [", b"- a"])
+@pytest.mark.parametrize("command", ["check", "rehearse"])
+def test_a_broken_stack_file_is_wrong_input_and_no_traceback(command, content, tmp_path, capsys):
+    file = tmp_path / "stack.yaml"
+    if content is not None:
+        file.write_bytes(content)
+    assert cli.main([command, "home", "--config-file", str(file)]) == 2
+    shown = capsys.readouterr()
+    assert "stack.yaml" in shown.err + shown.out
+    assert "Traceback" not in shown.err
+
+
+def test_a_schema_is_printed_or_kept(tmp_path, capsys):
+    assert cli.main(["schema", "home"]) == 0
+    printed = capsys.readouterr().out
+    assert cli.main(["schema", "home", "--out", str(tmp_path)]) == 0
+    kept = (tmp_path / "Pulumi.home.schema.json").read_text(encoding="utf-8")
+    assert json.loads(printed) == json.loads(kept)
+
+
+def test_a_tool_is_shown_with_its_place(monkeypatch, capsys):
+    monkeypatch.setattr(tools, "path", lambda name: Path("/cache") / name)
+    assert cli.main(["tools", "sops", "age"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["sops", "age"]
+
+
+def test_an_unknown_tool_is_answered_with_those_known(capsys):
+    assert cli.main(["tools", "terraform"]) == 2
+    assert "there are: pulumi, sops" in capsys.readouterr().err
+
+
+def test_a_tool_that_cannot_be_built_is_a_failure(monkeypatch, capsys):
+    def refuse(name):
+        raise tools.BuildError(f"{name} cannot be built")
+
+    monkeypatch.setattr(tools, "path", refuse)
+    assert cli.main(["tools", "sops"]) == 1
+    assert "sops cannot be built" in capsys.readouterr().err
+
+
+def test_an_interruption_ends_with_130(monkeypatch, capsys):
+    def interrupt(name):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tools, "path", interrupt)
+    assert cli.main(["tools", "sops"]) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_console_without_a_character_shows_another(monkeypatch):
+    console = io.TextIOWrapper(io.BytesIO(), encoding="cp1252", errors="strict")
+    monkeypatch.setattr(sys, "stdout", console)
+    cli._accept_any_character()
+    print("→ ready")
+    console.flush()
+    assert console.buffer.getvalue().strip() == b"? ready"
+
+
+def test_help_and_check_do_not_load_the_engines_sdk():
+    code = "import sys; from ampere_infra.cli import main; main(['check', 'home'])\n"
+    code += "sys.exit('pulumi' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], check=False, cwd=cli.PROJECT)
+    assert result.returncode == 0, "importing pulumi takes most of a second"
+
+
+def test_help_is_there_at_once():
+    started = time.monotonic()
+    assert ampere("--help").returncode == 0
+    assert time.monotonic() - started < 2
