@@ -1,1 +1,1 @@
-"""The typed model of a stack's settings: declared once, checked whole before anything is planned."""
+"""The typed model of a stack's settings: declared once, checked whole before any plan."""

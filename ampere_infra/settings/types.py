@@ -1,14 +1,18 @@
-"""The value types of the settings: each parses what a person writes and says what would be right."""
+"""The value types of the settings: each reads what a person writes, or says what is right."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, ClassVar, Self
+from ipaddress import IPv4Address, IPv4Network
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, GetCoreSchemaHandler
-from pydantic_core import CoreSchema, core_schema
+from pydantic import BaseModel, ConfigDict, Field
 
-KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
+from ampere_infra.settings.addresses import OCTETS, read_address, read_network
+from ampere_infra.settings.sizes import GIB, KIB, MIB, TIB, Size
+from ampere_infra.settings.written import Written
+
+__all__ = ["GIB", "KIB", "MIB", "TIB", "Size"]
 
 
 class Model(BaseModel):
@@ -17,80 +21,139 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
-class Size(int):
-    """A size in bytes, written with its binary unit: ``4GiB``, ``512MiB``."""
-
-    UNITS: ClassVar[dict[str, int]] = {"KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB}
-    PATTERN: ClassVar[str] = r"^[1-9][0-9]*(KiB|MiB|GiB|TiB)$"
-
-    @classmethod
-    def parse(cls, value: object) -> Self:
-        """Return the size that ``value`` spells.
-
-        Raises:
-            ValueError: ``value`` is no text of digits and a binary unit.
-        """
-        if isinstance(value, cls):
-            return value
-        match = re.fullmatch(r"([1-9][0-9]*)(KiB|MiB|GiB|TiB)", str(value))
-        if not isinstance(value, str) or match is None:
-            raise ValueError("write a whole number with its unit, KiB, MiB, GiB or TiB: 4GiB")
-        return cls(int(match[1]) * cls.UNITS[match[2]])
-
-    @property
-    def mebibytes(self) -> int:
-        """The size in MiB, libvirt's unit of memory, rounded down."""
-        return self // MIB
-
-    def __str__(self) -> str:
-        unit = next(u for u in ("TiB", "GiB", "MiB", "KiB") if self % self.UNITS[u] == 0)
-        return f"{self // self.UNITS[unit]}{unit}"
-
-    @classmethod
-    def __get_pydantic_core_schema__(
-        cls, source: type[Any], handler: GetCoreSchemaHandler
-    ) -> CoreSchema:
-        return core_schema.no_info_plain_validator_function(
-            cls.parse,
-            serialization=core_schema.to_string_ser_schema(),
-            json_schema_input_schema=core_schema.str_schema(pattern=cls.PATTERN),
-        )
+def _spellings(text: str) -> tuple[str, ...]:
+    bare = text.strip()
+    return bare, bare.lower(), bare.lower().replace("_", "-"), bare.removeprefix("v")
 
 
-def _matching(pattern: str, remedy: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if re.fullmatch(pattern, value) is None:
-            raise ValueError(remedy)
-        return value
+def _text(pattern: str, remedy: str, example: str) -> Written:
+    """Text that matches ``pattern`` wholly; a near miss is told what was probably meant."""
 
-    return AfterValidator(check)
+    def read(text: str) -> str:
+        if re.fullmatch(pattern, text) is not None:
+            return text
+        meant = next((s for s in _spellings(text) if re.fullmatch(pattern, s)), None)
+        raise ValueError(remedy + (f"; did you mean {meant}?" if meant else f", such as {example}"))
+
+    return Written(read, pattern, example)
 
 
-_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+def _url(schemes: str, example: str) -> Written:
+    plain = _text(
+        rf"(?:{schemes})://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-~]*)?",
+        f"write a whole {schemes.replace('|', ':// or ')}:// address",
+        example,
+    )
 
+    def read(text: str) -> object:
+        if "@" in text.split("://", 1)[-1].split("/", 1)[0]:
+            raise ValueError("holds a login; write the address without it, it is not kept secret")
+        return plain.read(text)
+
+    return Written(read, plain.pattern, example)
+
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_NAME = rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*"
+_REGISTRY = rf"(?=[^/]*[.:]){_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?"
+_IMAGE = (
+    rf"{_REGISTRY}/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
+    r":(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@sha256:[0-9a-f]{64})?"
+)
+
+
+def _read_image(text: str) -> str:
+    if re.fullmatch(_IMAGE, text) is not None:
+        return text
+    name, _, _ = text.partition("@")
+    if name.endswith(":latest"):
+        raise ValueError("is another image every day; write the tag of a release")
+    tagless = "/" in name and ":" not in name.rpartition("/")[2]
+    wrong = "has no tag" if tagless else "is no image reference"
+    raise ValueError(f"{wrong}; write REGISTRY/NAME:TAG, such as docker.io/library/busybox:1.37.0")
+
+
+Address = Annotated[IPv4Address, Written(read_address, OCTETS, "10.10.10.11")]
+Subnet = Annotated[IPv4Network, Written(read_network, rf"{OCTETS}/[0-9]{{1,2}}", "10.10.10.0/24")]
 DnsLabel = Annotated[
-    str, _matching(_LABEL, "use 1 to 63 lower-case letters, digits and inner hyphens (RFC 1123)")
-]
-DnsName = Annotated[
     str,
-    _matching(
-        rf"(?=.{{1,253}}$){_LABEL}(\.{_LABEL})*",
-        "use a DNS name in lower case, such as minio.local",
-    ),
+    _text(_LABEL, "use 1 to 63 lower-case letters, digits and inner hyphens", "ampere-k8s-node1"),
 ]
+"""One part of a host name (RFC 1123)."""
+DnsName = Annotated[str, _text(_NAME, "write a DNS name in lower case", "minio.local")]
 Login = Annotated[
-    str, _matching(r"[a-z_][a-z0-9_-]{0,31}", "use a Linux login name: lower case, at most 32")
+    str,
+    _text(
+        r"[a-z_][a-z0-9_-]{0,31}",
+        "write a login of 1 to 32 lower-case letters, digits, hyphens and underscores",
+        "ampere",
+    ),
 ]
 Version = Annotated[
-    str, _matching(r"[0-9]+\.[0-9]+\.[0-9]+", "write MAJOR.MINOR.PATCH in digits, such as 1.36.3")
-]
-Sha256 = Annotated[str, _matching(r"[0-9a-f]{64}", "write the 64 lower-case hex digits of a SHA-256")]
-HttpsUrl = Annotated[str, _matching(r"https?://[^\s/]+(/\S*)?", "write a whole http(s):// address")]
-ImageReference = Annotated[
     str,
-    _matching(
-        r"[a-z0-9.-]+(:[0-9]+)?/[a-z0-9._/-]+:[A-Za-z0-9._-]+(@sha256:[0-9a-f]{64})?",
-        "write REGISTRY/NAME:TAG, better still with @sha256:DIGEST",
+    _text(
+        r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}",
+        "write MAJOR.MINOR.PATCH in digits",
+        "1.36.3",
     ),
 ]
-"""A container image; ``latest`` is refused by the cross-checks."""
+Sha256 = Annotated[
+    str,
+    _text(
+        r"[0-9a-f]{64}",
+        "write the 64 lower-case hex digits of a SHA-256",
+        "5d41402abc4b2a76b9719d911017c592ae6f1b1fa2f4e4c1c5b1a3d5e0f7c8d9",
+    ),
+]
+HttpsUrl = Annotated[str, _url("https", "https://pkgs.k8s.io/")]
+HttpUrl = Annotated[str, _url("http|https", "http://archive.ubuntu.com/ubuntu")]
+"""For what is signed, such as apt's indexes: the way there need not be trusted."""
+Registry = Annotated[
+    str,
+    _text(_REGISTRY, "write the registry's name, with its port if it has one", "mirror.lan:5000"),
+]
+ImageReference = Annotated[str, Written(_read_image, _IMAGE, "docker.io/library/busybox:1.37.0")]
+"""A container image with its tag; ``latest`` and no tag at all are refused."""
+Bucket = Annotated[
+    str,
+    _text(
+        r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
+        "use 3 to 63 lower-case letters, digits and inner hyphens",
+        "warehouse",
+    ),
+]
+LocalPath = Annotated[
+    str,
+    _text(
+        r"[^\x00-\x1f\s](?:[^\x00-\x1f]*[^\x00-\x1f\s])?",
+        "write a file's path",
+        "~/.ssh/id_ed25519",
+    ),
+]
+"""A path on the machine that runs Pulumi, Windows or not; ``~`` is the user's folder."""
+SecretsPath = Annotated[
+    str,
+    _text(
+        r"[^\x00-\x1f]*\.enc\.(?:yaml|yml|json)",
+        "write the path of a SOPS file, ending in .enc.yaml",
+        "secrets/home.enc.yaml",
+    ),
+]
+HostPath = Annotated[
+    str,
+    _text(
+        r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+",
+        "write an absolute path without spaces, '..' or a slash at its end",
+        "/var/lib/libvirt/ampere-k8s",
+    ),
+]
+Email = Annotated[
+    str, _text(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "write an e-mail address", "admin@airflow.local")
+]
+Bridge = Annotated[
+    str, _text(r"[a-z][a-z0-9_-]{0,14}", "write a network interface of the KVM host", "br0")
+]
+Flag = Annotated[bool, Field(strict=True)]
+NodePort = Annotated[int, Field(strict=True, ge=30000, le=32767)]
+"""The range is the API server's default."""
+Seconds = Annotated[int, Field(strict=True, ge=10, le=7200)]

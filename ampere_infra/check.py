@@ -1,0 +1,66 @@
+"""``ampere check``: judge a stack's settings without the engine."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from ampere_infra.settings.load import model_of, parse, read_stack_file, stack_file
+from ampere_infra.settings.mistakes import SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from ampere_infra.settings.home import HomeSettings, MachineSize
+
+FINE, WRONG_INPUT = 0, 2
+
+
+def check(stack: str, config_file: Path | None = None) -> int:
+    """Print what ``stack`` is, or to stderr every mistake in its settings.
+
+    ``config_file`` is read in place of ``Pulumi.<stack>.yaml``. Returns the exit code: 0 when the
+    settings can be planned from, 2 when they cannot.
+    """
+    path = config_file or stack_file(stack)
+    try:
+        model_of(stack)
+        settings = parse(stack, read_stack_file(path))
+    except SettingsError as error:
+        count = len(error.mistakes)
+        noun = "mistake" if count == 1 else "mistakes"
+        sys.stderr.write(f"{error}\n{count} {noun} in the settings of {stack}\n")
+        return WRONG_INPUT
+    sys.stdout.write("\n".join(summary(stack, settings)) + "\n")
+    return FINE
+
+
+def summary(stack: str, s: HomeSettings) -> Iterator[str]:
+    """Yield lines that say what ``stack`` is."""
+    behind = "behind NAT" if s.network.mode == "nat" else f"on the bridge {s.network.bridge}"
+    yield f"{stack}: cluster {s.cluster.name} on {s.host.user}@{s.host.name} ({s.host.address})"
+    yield f"  nodes     {s.network.subnet} {behind}, gateway {s.network.gateway}"
+    yield f"  inside    pods {s.cluster.pod_network}, services {s.cluster.service_network}"
+    yield f"  API       https://{s.api_endpoint}:6443"
+    yield "machines"
+    yield from _machines((s.control_plane, *s.workers.machines))
+    yield "versions"
+    yield from _columns(s.versions.model_dump())
+    yield f"services on {s.host.address}"
+    yield from _columns(s.services.domains.model_dump())
+
+
+def _machines(machines: tuple[MachineSize, ...]) -> Iterator[str]:
+    width = max(len(machine.name) for machine in machines)
+    for m in machines:
+        yield (
+            f"  {m.name:<{width}}  {m.address!s:<15}  {m.vcpu:>2} vCPU  {m.memory!s:>6} memory"
+            f"  {m.root_disk!s:>6} root  {m.data_disk!s:>6} data"
+        )
+
+
+def _columns(values: dict[str, str]) -> Iterator[str]:
+    width = max(map(len, values))
+    for name, value in values.items():
+        yield f"  {name:<{width}}  {value}"

@@ -1,0 +1,47 @@
+"""Cross-checks: what no single value shows. Each is a small function that yields mistakes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ampere_infra.settings.checks import host, machines, networks, services, versions
+from ampere_infra.settings.checks.common import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from ampere_infra.settings.home import HomeSettings
+    from ampere_infra.settings.mistakes import Mistake
+
+CHECKS = (
+    *host.CHECKS,
+    *networks.CHECKS,
+    *machines.CHECKS,
+    *versions.CHECKS,
+    *services.CHECKS,
+)
+
+
+def cross_check(settings: HomeSettings, *, whole: bool = True) -> Iterator[Mistake]:
+    """Yield the mistakes that show between the values of ``settings``.
+
+    Where ``settings`` is not ``whole``, because some of it did not parse, a check that asks for a
+    missing part says nothing.
+    """
+    for check in CHECKS:
+        yield from _results(lambda check=check: check(settings), whole=whole)
+    for at, machine in listed(settings):
+        for each in machines.EACH:
+            yield from _results(
+                lambda each=each, at=at, machine=machine: each(settings, at, machine), whole=whole
+            )
+
+
+def _results(check: Callable[[], Iterable[Mistake]], *, whole: bool) -> list[Mistake]:
+    found: list[Mistake] = []
+    try:
+        found.extend(check())
+    except AttributeError:
+        if whole:
+            raise
+    return found

@@ -1,0 +1,91 @@
+"""The settings of a cluster, whatever machines it is on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from ampere_infra.settings.types import (
+    DnsLabel,
+    DnsName,
+    HttpsUrl,
+    HttpUrl,
+    Login,
+    Model,
+    Registry,
+    Seconds,
+    Subnet,
+    Version,
+)
+
+
+class Cluster(Model):
+    """What the cluster is called and which networks it has inside."""
+
+    name: DnsLabel
+    """Names of libvirt objects and of the kubeconfig's context begin with it."""
+    login: Login
+    """The account on every node that the program's own SSH key opens."""
+    dns_domain: DnsName = "cluster.local"
+    """The domain of the names inside the cluster."""
+    pod_network: Subnet
+    """The pods' addresses; each node takes a /24 of it."""
+    service_network: Subnet
+    """The addresses of Services, known inside the cluster only."""
+
+
+class Packages(Model):
+    """Where nodes get their packages from: mirrors are for users behind a slow line."""
+
+    ubuntu_mirror: HttpUrl = "http://archive.ubuntu.com/ubuntu"
+    """May be plain http: apt checks the signatures."""
+    kubernetes_repository: HttpsUrl = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
+    """``{minor}`` stands for the minor version, such as 1.36."""
+    containerd_repository: HttpsUrl = "https://download.docker.com/linux/ubuntu"
+    """Where the package ``containerd.io`` comes from."""
+    image_registry: Registry | None = None
+    """A registry that mirrors all others, or none."""
+
+
+class Timeouts(Model):
+    """How long each gate waits, in seconds."""
+
+    operating_system: Seconds = 900
+    """From a machine's start until its operating system is ready."""
+    control_plane: Seconds = 900
+    """Packages and ``kubeadm init`` on the master."""
+    api_stable: Seconds = 600
+    """Until the API has answered often enough in a row."""
+    join: Seconds = 900
+    """Packages and ``kubeadm join`` on a worker."""
+    release: Seconds = 900
+    """Each Helm release."""
+
+
+class Bootstrap(Model):
+    """How nodes become a cluster."""
+
+    packages: Packages = Packages()
+    """Where packages come from; matters at a machine's birth only."""
+    timeouts: Timeouts = Timeouts()
+    """How long each gate waits, in seconds."""
+    api_stable_probes: Annotated[int, Field(strict=True, ge=1, le=100)] = 10
+    """How many times in a row ``/readyz`` must answer."""
+    token_ttl_minutes: Annotated[int, Field(strict=True, ge=10, le=1440)] = 60
+    """How long a worker's bootstrap token lives, in minutes."""
+
+
+class Versions(Model):
+    """Every pinned version, in one place."""
+
+    kubernetes: Version
+    """Matters at birth only: an upgrade of a running cluster is not a change of this setting."""
+    containerd: Version
+    """Matters at birth only, like ``kubernetes``."""
+    cilium: Version
+    """The chart."""
+    cloudnative_pg: Version
+    """The operator's chart."""
+    airflow: Version
+    """The chart."""
