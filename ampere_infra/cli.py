@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 import sys
 from pathlib import Path
@@ -100,10 +99,12 @@ def _schema_parser(add: AddParser) -> None:
         add,
         "schema",
         _on_stack(_schema),
-        "print the JSON Schema of a stack's settings file, for editors",
+        "write the JSON Schema of a stack's settings, so that an editor completes them",
     )
     _add_stack(parser)
-    _add_out(parser, "write it there as Pulumi.STACK.schema.json instead")
+    _add_out(
+        parser, "write STACK.schema.json there (default: .ampere, where the stack file says it is)"
+    )
 
 
 def _tools_parser(add: AddParser) -> None:
@@ -137,34 +138,27 @@ def _add_out(parser: argparse.ArgumentParser, text: str) -> None:
 def _rehearse(chosen: argparse.Namespace) -> int:
     from ampere_infra.rehearsal.run import rehearse
 
-    out, secrets = _absolute(chosen.out), _absolute(chosen.secrets)
+    out = _absolute(chosen.out) if chosen.out else None
+    secrets = _absolute(chosen.secrets) if chosen.secrets else None
     return rehearse(chosen.stack, _config_file(chosen), out, secrets)
 
 
 def _check(chosen: argparse.Namespace) -> int:
-    from ampere_infra.settings.load import parse, read_stack_file
+    from ampere_infra.check import check
 
-    file = _config_file(chosen)
-    parse(chosen.stack, read_stack_file(file))
-    print(f"{file.name}: every setting is right")
-    return FINE
+    return check(chosen.stack, _config_file(chosen))
 
 
 def _schema(chosen: argparse.Namespace) -> int:
-    from ampere_infra.settings.schema import json_schema
+    from ampere_infra.settings.schema import schema_file, write_schema
 
-    text = json.dumps(json_schema(chosen.stack), indent=2) + "\n"
-    if chosen.out is None:
-        print(text, end="")
-        return FINE
-    target: Path = chosen.out / f"Pulumi.{chosen.stack}.schema.json"
+    kept = schema_file(chosen.stack)
+    target: Path = PROJECT / kept if chosen.out is None else _absolute(chosen.out) / kept.name
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(text, encoding="utf-8", newline="\n")
+        print(write_schema(chosen.stack, target))
     except OSError as error:
         _complain(f"{target} cannot be written: {error.strerror}")
         return WRONG_INPUT
-    print(target)
     return FINE
 
 
@@ -202,11 +196,11 @@ def _tools(chosen: argparse.Namespace) -> int:
 
 
 def _config_file(chosen: argparse.Namespace) -> Path:
-    return _absolute(chosen.config_file) or PROJECT / f"Pulumi.{chosen.stack}.yaml"
+    return _absolute(chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml")
 
 
-def _absolute(path: Path | None) -> Path | None:
-    return None if path is None else path.expanduser().resolve()
+def _absolute(path: Path) -> Path:
+    return path.expanduser().resolve()
 
 
 def _complain(text: str) -> None:

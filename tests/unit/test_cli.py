@@ -46,7 +46,7 @@ def test_an_unknown_stack_is_answered_with_those_known(command, capsys):
 def test_check_finds_the_stack_file_from_any_folder(monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["check", "home"]) == 0
-    assert HOME in capsys.readouterr().out
+    assert "ampere-k8s-master" in capsys.readouterr().out, "it says what the stack is"
 
 
 def test_check_tells_all_mistakes_and_exits_with_2(tmp_path, capsys):
@@ -71,12 +71,17 @@ def test_a_broken_stack_file_is_wrong_input_and_no_traceback(command, content, t
     assert "Traceback" not in shown.err
 
 
-def test_a_schema_is_printed_or_kept(tmp_path, capsys):
-    assert cli.main(["schema", "home"]) == 0
-    printed = capsys.readouterr().out
-    assert cli.main(["schema", "home", "--out", str(tmp_path)]) == 0
-    kept = (tmp_path / "Pulumi.home.schema.json").read_text(encoding="utf-8")
-    assert json.loads(printed) == json.loads(kept)
+def test_a_schema_is_written_where_one_wants_it(tmp_path, capsys):
+    assert cli.main(["schema", "home", "--out", str(tmp_path / "new")]) == 0
+    written = Path(capsys.readouterr().out.strip())
+    assert written == tmp_path / "new" / "home.schema.json"
+    assert "ampere:cluster" in json.loads(written.read_text())["properties"]["config"]["properties"]
+
+
+def test_a_schema_that_cannot_be_written_is_wrong_input(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    assert cli.main(["schema", "home", "--out", str(tmp_path / "file")]) == 2
+    assert "cannot be written" in capsys.readouterr().err
 
 
 def test_a_tool_is_shown_with_its_place(monkeypatch, capsys):
