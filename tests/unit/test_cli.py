@@ -14,7 +14,8 @@ HOME = "Pulumi.home.yaml"
 
 def ampere(*arguments):
     """Run the command in a process of its own."""
-    command = [sys.executable, "-m", "ampere_infra.cli", *arguments]
+    code = "from ampere_infra.cli import main; raise SystemExit(main())"
+    command = [sys.executable, "-c", code, *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cli.PROJECT)
 
 
@@ -131,5 +132,5 @@ def test_help_and_check_do_not_load_the_engines_sdk():
 
 def test_help_is_there_at_once():
     started = time.monotonic()
-    assert ampere("--help").returncode == 0
+    assert "usage: ampere" in ampere("--help").stdout
     assert time.monotonic() - started < 2
