@@ -1,0 +1,51 @@
+"""kubeadm's configurations (v1beta4): pure functions of the specifications."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from ampere_infra.bootstrap.node.worker import PLACEHOLDER
+from ampere_infra.bootstrap.render import render_yaml
+from ampere_infra.bootstrap.spec import API_PORT, ETCD_DATA
+
+if TYPE_CHECKING:
+    from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
+
+CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
+
+
+def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
+    """Return what ``kubeadm init`` and the kubelets of the whole cluster are given."""
+    return render_yaml(
+        "kubeadm-init.yaml.j2",
+        cluster=cluster,
+        node=node,
+        names=dict.fromkeys((str(cluster.api_address), *cluster.api_names)),
+        api_port=API_PORT,
+        cri_socket=CRI_SOCKET,
+        etcd_data=ETCD_DATA,
+        patience=patience(cluster.timeouts.control_plane),
+    )
+
+
+def join_config(cluster: ClusterSpec, node: NodeSpec, ca_hash: str) -> str:
+    """Return what ``kubeadm join`` is given, the CA pinned; the node puts its token in."""
+    return render_yaml(
+        "kubeadm-join.yaml.j2",
+        cluster=cluster,
+        node=node,
+        ca_hash=ca_hash,
+        token_placeholder=PLACEHOLDER,
+        api_port=API_PORT,
+        cri_socket=CRI_SOCKET,
+        patience=patience(cluster.timeouts.join),
+    )
+
+
+def patience(gate: int) -> int:
+    """Return the seconds of each wait inside kubeadm, of a gate's seconds.
+
+    Never less than kubeadm's own default of 4 minutes: on slow disks its defaults fail where
+    waiting succeeds, and a try that gave up early is begun anew from nothing.
+    """
+    return max(240, gate // 2)

@@ -1,0 +1,102 @@
+"""Stage 1: the operating system is what Kubernetes expects."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from .core import Failed, ask, at, facts, mark, run, say, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CLOCK_WAIT = 90
+"""Seconds to wait for the first time synchronisation; a node without a network goes on after."""
+
+
+def os_ready() -> None:
+    """Earn ``OS_READY``."""
+    cloud_init_done()
+    known = facts()
+    for module in known["modules"]:
+        run("modprobe", module)
+    for module in known["optional_modules"]:
+        ask("modprobe", module)
+    run("sysctl", "--quiet", "--system")
+    swap_off()
+    await_clock()
+    check_address(known["address"])
+    mark("OS_READY")
+
+
+def cloud_init_done() -> None:
+    """Wait for cloud-init and refuse to build on a part of what it should have done."""
+    status, output, _ = ask("cloud-init", "status", "--wait", "--long")
+    if status not in (0, 2):  # 2: done, with a warning that changes nothing
+        raise Failed(f"cloud-init failed; see /var/log/cloud-init.log\n{output}")
+
+
+def swap_off() -> None:
+    """Turn swap off, now and at every boot."""
+    run("swapoff", "--all")
+    run("systemctl", "mask", "--quiet", "swap.target")
+    fstab = at("/etc/fstab")
+    if fstab.exists():
+        old = fstab.read_text(encoding="utf-8")
+        new = re.sub(r"^(?!#)(\S+\s+\S+\s+swap\s)", r"# \1", old, flags=re.MULTILINE)
+        if new != old:
+            write(fstab, new)
+
+
+def await_clock() -> None:
+    """Wait for the time servers, because certificates have a first valid second."""
+    for _ in range(CLOCK_WAIT // 3):
+        _, output, _ = ask("timedatectl", "show", "--property=NTPSynchronized", "--value")
+        if output.strip() == "yes":
+            return
+        time.sleep(3)
+    say("WARNING: no time server answered; going on with the machine's own clock")
+
+
+def check_address(address: str) -> None:
+    """Make sure that the node's own address is up and SSH answers on it.
+
+    Raises:
+        Failed: the address is missing, or nothing that speaks SSH listens on it.
+    """
+    try:
+        with socket.create_connection((address, 22), timeout=10) as connection:
+            banner = connection.recv(4)
+    except OSError as error:
+        raise Failed(f"no SSH at {address}:22 yet: {error}") from error
+    if banner != b"SSH-":
+        raise Failed(f"what listens at {address}:22 is not SSH")
+
+
+def data_disk(device: str, label: str) -> None:
+    """Put a file system on ``device`` if, and only if, there is nothing at all on it.
+
+    A disk that was attached again keeps its data. cloud-init's ``fs_setup`` would format a disk
+    whose label or type is another, whatever its ``overwrite`` says, and does it only once.
+
+    Raises:
+        Failed: the device is missing, or holds something that is not ours.
+    """
+    await_device(at(device))
+    status, found, _ = ask("blkid", "--probe", "--output", "export", device)
+    if status == 2:  # noqa: PLR2004 - blkid's status for "nothing found"
+        run("mkfs.ext4", "-q", "-m", "0", "-L", label, device)
+    elif f"LABEL={label}" not in found.splitlines() or "TYPE=ext4" not in found.splitlines():
+        raise Failed(f"{device} holds something that is not ours, left alone:\n{found}")
+    run("udevadm", "trigger", "--settle", device)
+
+
+def await_device(device: Path) -> None:
+    """Wait up to 60 s for ``device``."""
+    for _ in range(60):
+        if device.exists():
+            return
+        time.sleep(1)
+    raise Failed(f"there is no {device}")

@@ -1,0 +1,114 @@
+"""Which packages a node gets and from where; what differs between distributions is data here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from ampere_infra.bootstrap.render import render
+from ampere_infra.settings.home import Packages
+
+if TYPE_CHECKING:
+    from ampere_infra.bootstrap.spec import ClusterSpec
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """What the bootstrap must know of an operating system."""
+
+    suite: str
+    """Its name in the repositories."""
+    security_mirror: str
+    containerd_package: str
+    tools: tuple[str, ...]
+    """Packages at any version that Kubernetes, Cilium and the bootstrap need."""
+
+
+DISTRIBUTIONS: Final = {
+    "ubuntu-24.04": Distribution(
+        suite="noble",
+        security_mirror="http://security.ubuntu.com/ubuntu",
+        containerd_package="containerd.io",
+        tools=("conntrack", "ethtool", "iptables", "socat"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A signed package repository beside the distribution's own."""
+
+    name: str
+    uri: str
+    suite: str
+    components: str
+    key_url: str
+    fingerprint: str
+    """Of the only key that may sign it; a mirror serves the same key."""
+
+    @property
+    def keyring(self) -> str:
+        """Where the node keeps the key."""
+        return f"/etc/apt/keyrings/ampere-{self.name}.asc"
+
+
+def distribution(cluster: ClusterSpec) -> Distribution:
+    """Return what is known of the cluster's operating system."""
+    return DISTRIBUTIONS[cluster.distribution]
+
+
+def sources(cluster: ClusterSpec) -> tuple[Source, Source]:
+    """Return the repositories of Kubernetes and of the container runtime."""
+    minor = cluster.kubernetes.rpartition(".")[0]
+    kubernetes = cluster.packages.kubernetes_repository.replace("{minor}", minor).rstrip("/")
+    containerd = cluster.packages.containerd_repository.rstrip("/")
+    return (
+        Source(
+            name="kubernetes",
+            uri=f"{kubernetes}/",
+            suite="/",
+            components="",
+            key_url=f"{kubernetes}/Release.key",
+            fingerprint="DE15B14486CD377B9E876E1A234654DA9A296436",  # isv:kubernetes OBS project
+        ),
+        Source(
+            name="containerd",
+            uri=containerd,
+            suite=distribution(cluster).suite,
+            components="stable",
+            key_url=f"{containerd}/gpg",
+            fingerprint="9DC858229FC7DD38854AE2D88D81803C0EBFCD88",  # Docker Release (CE deb)
+        ),
+    )
+
+
+def pinned(cluster: ClusterSpec) -> dict[str, str]:
+    """Return packages and their version patterns, as apt takes them; any version where empty.
+
+    Kubernetes' packages are named like 1.36.3-1.1, Docker's like 2.1.5-1~ubuntu.24.04~noble.
+    """
+    known = distribution(cluster)
+    kubernetes = dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{cluster.kubernetes}-*")
+    runtime = {known.containerd_package: f"{cluster.containerd}-*"}
+    return kubernetes | runtime | dict.fromkeys(("cri-tools", *known.tools), "")
+
+
+def apt_files(cluster: ClusterSpec) -> dict[str, str]:
+    """Return apt's configuration: repositories, and versions that no upgrade moves."""
+    files = {
+        f"/etc/apt/sources.list.d/ampere-{source.name}.sources": render("source.j2", source=source)
+        for source in sources(cluster)
+    }
+    preferences = render("preferences.j2", cluster=cluster, distribution=distribution(cluster))
+    return files | {"/etc/apt/preferences.d/ampere": preferences}
+
+
+def mirrors(cluster: ClusterSpec) -> dict[str, object]:
+    """Return cloud-init's ``apt`` section: where the distribution's own packages come from."""
+    mirror = cluster.packages.ubuntu_mirror
+    upstream = mirror == Packages().ubuntu_mirror
+    security = distribution(cluster).security_mirror if upstream else mirror
+    return {
+        "primary": [{"arches": ["default"], "uri": mirror}],
+        "security": [{"arches": ["default"], "uri": security}],
+    }
