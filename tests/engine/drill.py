@@ -1,0 +1,181 @@
+"""One stack run again and again from nothing: disturbed at a chosen operation, then healed."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import tempfile
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from ampere_infra.rehearsal.doubles import serve
+from ampere_infra.rehearsal.project import SOURCE, Project
+from ampere_infra.rehearsal.stage import Stage, real_program, staged
+from ampere_infra.rehearsal.world import Operation, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ampere_infra.rehearsal.engine import Program
+
+HOME = SOURCE / "Pulumi.home.yaml"
+KILLED = -signal.SIGKILL
+
+
+def fast_folder() -> Path:
+    """Make a temporary folder, in memory where the machine has such a place."""
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() and os.access(memory, os.W_OK) else None
+    return Path(tempfile.mkdtemp(prefix="ampere-engine-", dir=place))
+
+
+@dataclass(frozen=True)
+class End:
+    """What a run ended with: comparable with what another ended with."""
+
+    world: dict[str, Any]
+    urns: tuple[str, ...]
+    """Of all resources in the state, twice if there twice."""
+    loose: tuple[str, ...]
+    """What the state says is half done or waits for its deletion."""
+
+    def differences(self, other: End) -> Iterator[str]:
+        """Name what ``other`` has more or less."""
+        for what in ("urns", "loose"):
+            mine, others = getattr(self, what), getattr(other, what)
+            yield from (f"lost: {x}" for x in mine if others.count(x) < mine.count(x))
+            yield from (f"more: {x}" for x in others if others.count(x) > mine.count(x))
+        yield from _different("world", self.world, other.world)
+
+
+def _different(path: str, mine: object, others: object) -> Iterator[str]:
+    if isinstance(mine, dict) and isinstance(others, dict):
+        for key in sorted({*mine, *others}, key=str):
+            yield from _different(f"{path}/{key}", mine.get(key), others.get(key))
+    elif mine != others:
+        yield f"{path}: {str(mine)[:200]!r} became {str(others)[:200]!r}"
+
+
+@dataclass
+class Drill(AbstractContextManager["Drill"]):
+    """A stack that is put back to a known state before each disturbance."""
+
+    program: Program = real_program
+    config_file: Path = HOME
+    created: tuple[Operation, ...] = ()
+    """The operations of an undisturbed ``up``."""
+    deleted: tuple[Operation, ...] = ()
+    """Those of an undisturbed ``destroy``."""
+    complete: End | None = None
+    """What an undisturbed ``up`` ends with."""
+    _stack: ExitStack = field(default_factory=ExitStack)
+    _served: ExitStack = field(default_factory=ExitStack)
+    _saved: dict[str, tuple[Path, World]] = field(default_factory=dict[str, tuple[Path, World]])
+
+    def __enter__(self) -> Self:
+        folder = fast_folder()
+        self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        project = Project("home", self.config_file, folder / "run")
+        self.stage: Stage = self._stack.enter_context(staged(project, World(), self.program))
+        self._stack.enter_context(self._served)
+        self._stack.callback(self._served.close)
+        self.stage.engine.logs = None
+        self._vault = folder / "saved"
+        self.world = self.stage.world
+        self.save("empty")
+        return self
+
+    def __exit__(self, *details: object) -> None:
+        self._stack.close()
+
+    def save(self, name: str) -> None:
+        """Keep the state and the world under ``name``."""
+        shutil.copytree(self.stage.project.state, self._vault / name)
+        self._saved[name] = self._vault / name, self.world.fork()
+
+    def restore(self, name: str) -> None:
+        """Put the state and the world back to what ``save`` kept."""
+        folder, world = self._saved[name]
+        shutil.rmtree(self.stage.project.state)
+        shutil.copytree(folder, self.stage.project.state)
+        self._served.close()
+        self.world = world.fork()
+        self.stage.engine.providers = self._served.enter_context(serve(self.world))
+
+    def measure(self) -> None:
+        """Run undisturbed, up and down, and keep both ends to start from."""
+        engine = self.stage.engine
+        up = engine.up()
+        assert up.ok, f"an undisturbed up has to succeed\n{up.output}"
+        self.created = tuple(o for o in self.world.operations if o.action == "create")
+        self.complete = self.end()
+        engine.unprotect()
+        self.save("complete")
+        destroy = engine.destroy()
+        assert destroy.ok, f"an undisturbed destroy has to succeed\n{destroy.output}"
+        self.deleted = tuple(o for o in self.world.operations if o.action == "delete")
+        self.gone = self.end()
+
+    def end(self) -> End:
+        """Read the state's file, which costs no run of the engine, and the world."""
+        file = self.stage.project.state / "backend/.pulumi/stacks/ampere/home.json"
+        latest = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]
+        resources: list[dict[str, Any]] = latest.get("resources") or []
+        loose = [f"pending {x['type']} {x['resource']['urn']}" for x in _pending(latest)]
+        loose += [f"waits for deletion: {r['urn']}" for r in resources if r.get("delete")]
+        urns = sorted(r["urn"] for r in resources)
+        return End(self.world.snapshot(), tuple(urns), tuple(loose))
+
+    def fail(self, run: str, urn: str) -> list[str]:
+        """Let ``urn``'s operation fail in a ``run``, up or destroy; heal; say what is wrong."""
+        action = self._begin(run)
+        self.world.fail_at(action, urn)
+        first = self._run(run)
+        if first.ok or not any(o.failed for o in self.world.operations):
+            return [f"the {run} was not disturbed at all"]
+        return self._healed(run)
+
+    def kill(self, run: str, urn: str) -> list[str]:
+        """Kill the engine when ``urn``'s operation has had its effect; heal; say what is wrong."""
+        action = self._begin(run)
+
+        def strike(operation: Operation) -> None:
+            if (operation.action, operation.urn) == (action, urn):
+                process = self.stage.engine.process
+                assert process is not None, "an operation runs only while the engine does"
+                process.kill()
+
+        self.world.on_operation = strike
+        first = self._run(run)
+        self.world.on_operation = None
+        if first.code != KILLED:
+            return [f"the engine was not killed: it ended with {first.code}"]
+        again = self._run(run)
+        if "locked" in again.output:
+            self.stage.engine.cancel()
+        elif again.ok:
+            return ["the killed engine's lock was not noticed"]
+        return self._healed(run)
+
+    def _begin(self, run: str) -> str:
+        self.restore({"up": "empty", "destroy": "complete"}[run])
+        return {"up": "create", "destroy": "delete"}[run]
+
+    def _run(self, run: str) -> Any:
+        return getattr(self.stage.engine, run)()
+
+    def _healed(self, run: str) -> list[str]:
+        again = self._run(run)
+        if not again.ok:
+            return [f"the second {run} failed", *again.errors]
+        expected = self.complete if run == "up" else self.gone
+        assert expected is not None, "measure first"
+        return list(expected.differences(self.end()))
+
+
+def _pending(latest: dict[str, Any]) -> list[dict[str, Any]]:
+    return latest.get("pending_operations") or []

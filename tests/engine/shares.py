@@ -1,0 +1,69 @@
+"""Drills spread over the machine's processors, a process each."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import re
+import time
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+
+from drill import Drill
+
+RUNS = {"up": "created", "destroy": "deleted"}
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One disturbed operation and what was still wrong after it was healed."""
+
+    run: str
+    urn: str
+    problems: tuple[str, ...]
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.run} {self.urn}: {'; '.join(self.problems)}"
+
+
+def failures() -> list[Trial]:
+    """Let each operation of an up and of a destroy fail, one at a time."""
+    return _spread("fail")
+
+
+def kills() -> list[Trial]:
+    """Kill the engine at one operation of each kind of an up and of a destroy."""
+    return _spread("kill")
+
+
+def _spread(how: str) -> list[Trial]:
+    count = os.cpu_count() or 1
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(count, mp_context=context) as pool:
+        shares = pool.map(_share, range(count), [count] * count, [how] * count)
+        return [trial for share in shares for trial in share]
+
+
+def _share(index: int, count: int, how: str) -> list[Trial]:
+    with Drill() as drill:
+        drill.measure()
+        pick = {"fail": lambda urns: urns, "kill": _one_of_each_kind}[how]
+        points = [
+            (run, urn)
+            for run, operations in RUNS.items()
+            for urn in pick([o.urn for o in getattr(drill, operations)])
+        ]
+        points.sort()
+        return [_trial(drill, how, run, urn) for run, urn in points[index::count]]
+
+
+def _trial(drill: Drill, how: str, run: str, urn: str) -> Trial:
+    began = time.monotonic()
+    problems = getattr(drill, how)(run, urn)
+    return Trial(run, urn, tuple(problems), time.monotonic() - began)
+
+
+def _one_of_each_kind(urns: list[str]) -> list[str]:
+    """Nodes are alike: of all resources whose names differ by digits, take one."""
+    return list({re.sub(r"\d+", "N", urn): urn for urn in sorted(urns, reverse=True)}.values())

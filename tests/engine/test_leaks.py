@@ -1,0 +1,208 @@
+"""No secret stands in clear anywhere that a run writes to, shows, or passes on."""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import sys
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from drill import HOME, fast_folder
+
+from ampere_infra.rehearsal.leaks import Canary, Find, canaries, generated, search, search_files
+from ampere_infra.rehearsal.project import Project
+from ampere_infra.rehearsal.stage import Stage, staged
+from ampere_infra.rehearsal.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from pathlib import Path
+
+    from ampere_infra.rehearsal.engine import Outcome
+
+VERBOSE = ("-v=5", "--logtostderr", "--logflow")
+"""From 7 on the engine writes every property that it is sent into its log, secrets too."""
+FAILING = ("command:remote:Command", "kubernetes:core/v1:Secret", "kubernetes:helm.sh/v3:Release")
+
+
+@dataclass
+class Sinks:
+    """Everything that a run left or showed, and every secret that went through it."""
+
+    texts: dict[str, bytes] = field(default_factory=dict[str, bytes])
+    canaries: list[Canary] = field(default_factory=list[Canary])
+    errors: int = 0
+
+    def add(self, name: str, *texts: str) -> None:
+        """Put ``texts`` into the sink called ``name``."""
+        joined = "\n".join(texts)
+        assert joined, f"the sink {name} has to hold something, or it proves nothing"
+        self.texts[name] = joined.encode()
+
+    def add_files(self, name: str, files: Iterator[Path]) -> None:
+        """Put the files' names and contents into the sink called ``name``."""
+        found = [path for path in files if path.is_file()]
+        assert found, f"the sink {name} has to hold something, or it proves nothing"
+        self.texts[name] = b"\n".join(str(p).encode() + b"\n" + p.read_bytes() for p in found)
+
+
+started: list[str] = []
+"""The arguments of every process that this one started while ``listening`` holds something."""
+listening: list[bool] = []
+
+
+def _listen(event: str, arguments: tuple[Any, ...]) -> None:
+    if listening and event == "subprocess.Popen":
+        started.extend(str(argument) for argument in arguments[1])
+
+
+sys.addaudithook(_listen)
+
+
+@pytest.fixture(scope="module")
+def sinks() -> Generator[Sinks]:
+    """Run ``home`` whole, with every operation that a secret goes into failing once."""
+    folder = fast_folder()
+    listening.append(True)
+    try:
+        with staged(Project("home", HOME, folder / "out"), World()) as stage:
+            yield _run(stage)
+    finally:
+        listening.clear()
+        shutil.rmtree(folder)
+
+
+def _run(stage: Stage) -> Sinks:
+    sinks, engine, project = Sinks(), stage.engine, stage.project
+    plan = project.folder / "plan.json"
+    preview = engine.preview("--save-plan", str(plan), *VERBOSE)
+    assert preview.ok, preview.output
+    outcomes = [preview, engine.preview("--json"), engine.preview("--diff")]
+    outcomes += list(_failing_once(stage, preview))
+    sinks.errors = sum(1 for outcome in outcomes if not outcome.ok)
+    outcomes += [engine.up(*VERBOSE), engine.up("--diff", "--show-sames"), engine.refresh(*VERBOSE)]
+    assert all(outcome.ok for outcome in outcomes[-3:]), outcomes[-3].output
+    shown = engine.export(show_secrets=True)
+    sinks.canaries = list(_canaries(stage, shown))
+    stage.world.export(project.rendered)
+    exported = engine.export()
+    engine.unprotect()
+    outcomes += [engine.destroy(*VERBOSE)]
+    assert outcomes[-1].ok, outcomes[-1].output
+    _collect(sinks, stage, outcomes)
+    sinks.add_files("plan", iter([plan]))
+    sinks.add("exported state", json.dumps(exported))
+    resources = exported["deployment"]["resources"]
+    sinks.add(
+        "resource names", *(r["urn"] for r in resources), *(r.get("id", "") for r in resources)
+    )
+    return sinks
+
+
+def _failing_once(stage: Stage, preview: Outcome) -> Iterator[Outcome]:
+    for step in preview.events.changes:
+        if step.type in FAILING:
+            stage.world.fail_at("create", step.urn)
+    while True:
+        outcome = stage.engine.up()
+        yield outcome
+        if outcome.ok:
+            return
+
+
+def _canaries(stage: Stage, shown: dict[str, Any]) -> Iterator[Canary]:
+    project = stage.project
+    for name, value in project.secrets.items():
+        yield from canaries(name, value)
+    yield from generated(shown)
+    yield from canaries("passphrase", stage.engine.passphrase)
+    yield from canaries("age key", (project.private / "age.txt").read_text().splitlines()[-1])
+    yield from canaries("SSH key", (project.private / "id_ed25519").read_text())
+
+
+def _collect(sinks: Sinks, stage: Stage, outcomes: list[Outcome]) -> None:
+    project = stage.project
+    said = [d for outcome in outcomes for d in outcome.events.diagnostics]
+    sinks.add("engine's output", *(o.output for o in outcomes))
+    sinks.add("engine's events", *(line for o in outcomes for line in o.events.raw))
+    sinks.add("error texts", *(d.text for d in said if d.severity == "error"))
+    sinks.add("warnings", "warnings:", *(d.text for d in said if d.severity != "error"))
+    sinks.add("process arguments", *started)
+    sinks.add_files("logs", project.logs.rglob("*"))
+    sinks.add_files("backend", (project.state / "backend").rglob("*"))
+    sinks.add_files("engine's home", (project.state / "pulumi").rglob("*"))
+    sinks.add_files("rendered files", project.rendered.rglob("*"))
+    sinks.add_files("NoCloud images", (project.root / ".ampere").rglob("*.iso"))
+    sinks.add_files("project's folder", project.root.rglob("*"))
+    sinks.add("seen by providers", "seen:", *(f"{x.canary} {x.where}" for x in stage.world.leaks))
+    sinks.add("invocations", "invoked:", *(" ".join(x) for x in stage.world.invocations))
+
+
+def test_no_secret_stands_in_clear_in_any_sink(sinks: Sinks, capsys: pytest.CaptureFixture[str]):
+    found = [f for name, text in sinks.texts.items() for f in search(name, text, sinks.canaries)]
+    names = {canary.name for canary in sinks.canaries}
+    with capsys.disabled():
+        print(f"\n{len(sinks.texts)} sinks x {len(names)} canaries: {len(found)} in clear")
+    assert not found, "\n".join(map(str, found))
+
+
+def test_the_canaries_are_all_secrets_given_and_made(sinks: Sinks):
+    names = {canary.name for canary in sinks.canaries}
+    for wanted in ("minio_root_password", "airflow_fernet_key", "passphrase", "age key", "SSH key"):
+        assert wanted in names
+    assert sum("privateKey" in name for name in names) >= 3, "the CA's, the admin's and the nodes'"
+    assert sum(name.endswith(".result") for name in names) >= 3, "a join token for each worker"
+
+
+def test_operations_that_carry_secrets_failed_on_the_way(sinks: Sinks):
+    assert sinks.errors > 3, "error texts prove something only if there were errors"
+
+
+def test_no_secret_value_is_written_even_into_the_folder_that_vanishes(home: Any):
+    project = home.stage.project
+    values = [c for kv in project.secrets.items() for c in canaries(*kv)]
+    assert values
+    assert list(search_files(project.private, values)) == []
+
+
+PLANTED = Canary("planted", 'pa"ss\\word-ünd-canary/+9 8')
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        PLANTED.text,
+        json.dumps(PLANTED.text),
+        json.dumps(json.dumps({"key": PLANTED.text})),
+        base64.b64encode(PLANTED.text.encode()).decode(),
+        base64.b64encode(f"user:{PLANTED.text}\n".encode()).decode(),
+        base64.b64encode(f"x{PLANTED.text}, and more".encode()).decode(),
+        base64.urlsafe_b64encode(f"ab{PLANTED.text}".encode()).decode(),
+    ],
+    ids=[
+        "raw",
+        "JSON",
+        "JSON in JSON",
+        "base64",
+        "base64 behind",
+        "base64 amid",
+        "base64 for URLs",
+    ],
+)
+def test_a_secret_planted_in_any_sink_would_be_found(sinks: Sinks, spelling: str):
+    for name, text in sinks.texts.items():
+        assert not list(search(name, text, [PLANTED])), f"{name} holds the planted one already"
+        middle = len(text) // 2
+        spoiled = text[:middle] + spelling.encode() + text[middle:]
+        assert list(search(name, spoiled, [PLANTED])) == [Find("planted", name)]
+
+
+def test_a_private_key_without_its_header_would_be_found(sinks: Sinks):
+    keys = [c for c in sinks.canaries if c.name.endswith("privateKeyPem")]
+    assert keys
+    for key in keys:
+        text = f'"stdin": "{key.text}"'.encode()
+        assert list(search("a sink", text, [key])), "one line of a key's body is enough"
