@@ -1,0 +1,1 @@
+"""What every service needs of the cluster: network, storage, namespaces, releases."""

@@ -1,0 +1,89 @@
+"""Cilium: the pods' network, in kube-proxy's place, and what enforces NetworkPolicies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Address, IPv4Network
+
+    from ampere_infra.platform.target import Target
+
+REPOSITORY = "https://helm.cilium.io"
+NODE_PREFIX = 24
+"""Each node's share of the pod network: 254 pods' addresses, kubeadm's and kubelet's default."""
+
+
+@dataclass(frozen=True)
+class CiliumArgs:
+    """How Cilium reaches the API before any Service works, and which addresses pods get."""
+
+    target: Target
+    version: str
+    api_address: IPv4Address
+    """The control plane node's own address."""
+    pod_network: IPv4Network
+    api_port: int = 6443
+
+
+class Cilium(pulumi.ComponentResource):
+    """The Cilium release in ``kube-system``."""
+
+    release: pulumi.Resource
+    ready: pulumi.Output[str]
+    """The release's status, known once agents and operator are ready."""
+
+    def __init__(
+        self, name: str, args: CiliumArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ampere:platform:Cilium", name, None, opts)
+        release = helm_release(
+            args.target,
+            ReleaseArgs(
+                name="cilium",
+                namespace="kube-system",
+                chart=UpstreamChart(REPOSITORY, "cilium", args.version),
+                values=values(args),
+            ),
+            self,
+            [],
+        )
+        self.release = release
+        self.ready = release.status.apply(lambda status: status.status)
+        self.register_outputs({"ready": self.ready})
+
+
+def values(args: CiliumArgs) -> dict[str, Any]:
+    """Return the chart's values."""
+    return {
+        "kubeProxyReplacement": True,
+        # "auto" reads a ConfigMap that is not there where the chart is rendered without a cluster.
+        "k8sServiceHost": str(args.api_address),
+        "k8sServicePort": args.api_port,
+        "ipam": {
+            "mode": "cluster-pool",
+            "operator": {
+                "clusterPoolIPv4PodCIDRList": [str(args.pod_network)],
+                "clusterPoolIPv4MaskSize": NODE_PREFIX,
+            },
+        },
+        "routingMode": "tunnel",
+        "tunnelProtocol": "vxlan",
+        # One is enough for four nodes, and a second one could never start on a single node.
+        "operator": {"replicas": 1, "rollOutPods": True},
+        "rollOutCiliumPods": True,
+        # Pods without a policy talk freely; namespaces of ours bring their own default deny.
+        "policyEnforcementMode": "default",
+        # Else an ipBlock never matches a node, and the API server is one.
+        "policyCIDRMatchMode": ["nodes"],
+        "encryption": {"enabled": False},
+        "hubble": {"enabled": True, "relay": {"enabled": False}, "ui": {"enabled": False}},
+        # No L7 policies here: one DaemonSet less on small nodes.
+        "envoy": {"enabled": False},
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+    }

@@ -1,0 +1,65 @@
+"""A Kubernetes Secret made beforehand, and a number that tells pods when it changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+import pulumi_random as random
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampere_infra.platform.target import Target
+
+
+@dataclass(frozen=True)
+class CredentialsArgs:
+    """One Secret."""
+
+    name: str
+    namespace: pulumi.Input[str]
+    values: Mapping[str, pulumi.Input[str]]
+    """The entries, in clear; they are marked secret here whatever they were before."""
+    target: Target
+    kind: str = "Opaque"
+    labels: Mapping[str, str] | None = None
+
+
+class Credentials(pulumi.ComponentResource):
+    """The Secret; charts get its ``name`` and put ``revision`` into an annotation of their pods.
+
+    A checksum of the values would let a short password be guessed from the annotation. The
+    revision is random and is drawn anew when a value changes: it says that, and nothing else.
+    """
+
+    name: pulumi.Output[str]
+    """The Secret's name, known once it exists."""
+    revision: pulumi.Output[str]
+    """Another value means that the Secret's values are others."""
+
+    def __init__(
+        self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ampere:platform:Credentials", name, None, opts)
+        values = {key: pulumi.Output.secret(value) for key, value in args.values.items()}
+        secret = kubernetes.core.v1.Secret(
+            name,
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name=args.name, namespace=args.namespace, labels=args.labels
+            ),
+            type=args.kind,
+            string_data=values,
+            opts=args.target.child(self),
+        )
+        revision = random.RandomId(
+            name,
+            byte_length=4,
+            keepers=values,
+            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["keepers"]),
+        )
+        self.name = secret.metadata.apply(lambda metadata: metadata.name or args.name)
+        self.revision = pulumi.Output.unsecret(revision.hex)
+        self.register_outputs({"name": self.name, "revision": self.revision})

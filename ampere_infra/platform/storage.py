@@ -1,0 +1,78 @@
+"""Volumes from the nodes' data disks, by local-path-provisioner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+from ampere_infra.bootstrap.spec import LOCAL_PATH
+from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
+
+if TYPE_CHECKING:
+    from ampere_infra.platform.target import Target
+
+NAMESPACE = "local-path-storage"
+STORAGE_CLASS = "local-path"
+DEFAULT_PATH = LOCAL_PATH
+"""A folder on each node's data disk, which outlives the machine."""
+
+
+@dataclass(frozen=True)
+class LocalPathArgs:
+    """The provisioner's images and where volumes lie on a node."""
+
+    target: Target
+    image: str
+    helper_image: str
+    """Runs for a moment on the node, to make or remove a volume's folder."""
+    path: str = DEFAULT_PATH
+
+
+class LocalPath(pulumi.ComponentResource):
+    """The provisioner and the default StorageClass."""
+
+    release: pulumi.Resource
+    storage_class: pulumi.Output[str]
+    """The StorageClass's name, known once volumes can be had."""
+
+    def __init__(
+        self, name: str, args: LocalPathArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ampere:platform:LocalPath", name, None, opts)
+        namespace = Namespace(
+            NAMESPACE,
+            NamespaceArgs(
+                NAMESPACE,
+                args.target,
+                pod_security="privileged",
+                reason="its helper pods make folders on the node through a hostPath volume",
+            ),
+            pulumi.ResourceOptions(parent=self),
+        )
+        release = helm_release(
+            args.target,
+            ReleaseArgs(
+                name="local-path",
+                namespace=NAMESPACE,
+                chart=OurChart("local-path"),
+                values=values(args),
+            ),
+            self,
+            [namespace],
+        )
+        self.release = release
+        self.storage_class = release.status.apply(lambda _: STORAGE_CLASS)
+        self.register_outputs({"storageClass": self.storage_class})
+
+
+def values(args: LocalPathArgs) -> dict[str, Any]:
+    """Return the chart's values."""
+    return {
+        "image": args.image,
+        "helperImage": args.helper_image,
+        "path": args.path,
+        "storageClass": {"name": STORAGE_CLASS, "default": True},
+    }

@@ -1,0 +1,174 @@
+"""Airflow: the scheduler of the platform's work, by its official chart."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
+from ampere_infra.services.airflow_values import REPOSITORY, ChartFacts, values
+from ampere_infra.services.traffic import AIRFLOW, AIRFLOW_API, AIRFLOW_PORT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampere_infra.platform.namespace import Namespace
+    from ampere_infra.platform.target import Target
+    from ampere_infra.services.dbt import Transformations
+    from ampere_infra.services.minio import ObjectStore
+    from ampere_infra.services.postgresql import Database
+    from ampere_infra.settings.services import Airflow as AirflowSettings
+
+
+@dataclass(frozen=True)
+class AirflowKeys:
+    """Airflow's own secrets."""
+
+    fernet_key: pulumi.Input[str]
+    api_secret_key: pulumi.Input[str]
+    jwt_secret: pulumi.Input[str]
+    admin_password: pulumi.Input[str]
+
+
+@dataclass(frozen=True)
+class AirflowArgs:
+    """Airflow, and what it works with: it waits for each of them because it needs their outputs."""
+
+    target: Target
+    settings: AirflowSettings
+    namespace: Namespace
+    version: str
+    """The chart's."""
+    image: str
+    domain: str
+    node_port: int
+    database: Database
+    database_password: pulumi.Input[str]
+    store: ObjectStore
+    transformations: Transformations
+    keys: AirflowKeys
+    consumer: str = "airflow"
+    """Its name among the object store's consumers."""
+
+
+class Airflow(pulumi.ComponentResource):
+    """The release, its Secrets, and the Service that the host's NGINX asks."""
+
+    release: pulumi.Resource
+    url: pulumi.Output[str]
+    """Where people find it, known once it answers."""
+    admin_secret_name: pulumi.Output[str]
+    """Where the admin's login is kept: keys ``username`` and ``password``."""
+
+    def __init__(
+        self, name: str, args: AirflowArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("ampere:services:Airflow", name, None, opts)
+        secrets = {key: self._secret(key, args, entries) for key, entries in _entries(args).items()}
+        release = helm_release(
+            args.target,
+            ReleaseArgs(
+                name=AIRFLOW,
+                namespace=AIRFLOW,
+                chart=UpstreamChart(REPOSITORY, "airflow", args.version),
+                values=values(_facts(args, secrets)),
+            ),
+            self,
+            [args.namespace],
+        )
+        self.release = release
+        self._front(args, release)
+        self.admin_secret_name = secrets["airflow-admin"].name
+        self.url = release.status.apply(lambda _: f"http://{args.domain}")
+        self.register_outputs({"url": self.url})
+
+    def _secret(
+        self, name: str, args: AirflowArgs, entries: Mapping[str, pulumi.Input[str]]
+    ) -> Credentials:
+        return Credentials(
+            name,
+            CredentialsArgs(name, args.namespace.ready_name, entries, args.target),
+            pulumi.ResourceOptions(parent=self),
+        )
+
+    def _front(self, args: AirflowArgs, release: pulumi.Resource) -> None:
+        """Make the NodePort, which the chart's own Service cannot limit to the local node."""
+        kubernetes.core.v1.Service(
+            "airflow-front",
+            metadata=kubernetes.meta.v1.ObjectMetaArgs(
+                name="airflow-front", namespace=args.namespace.ready_name
+            ),
+            spec=kubernetes.core.v1.ServiceSpecArgs(
+                type="NodePort",
+                # Keeps the host's address, which is all that the NetworkPolicy lets in.
+                external_traffic_policy="Local",
+                selector={**dict(AIRFLOW_API.labels), "release": AIRFLOW},
+                ports=[
+                    kubernetes.core.v1.ServicePortArgs(
+                        name="http",
+                        port=AIRFLOW_PORT,
+                        target_port=AIRFLOW_PORT,
+                        node_port=args.node_port,
+                    )
+                ],
+            ),
+            opts=args.target.child(self, [release]),
+        )
+
+
+def _entries(args: AirflowArgs) -> dict[str, dict[str, pulumi.Input[str]]]:
+    return {
+        "airflow-metadata": {"connection": _connection(args)},
+        "airflow-fernet-key": {"fernet-key": args.keys.fernet_key},
+        "airflow-api-secret-key": {"api-secret-key": args.keys.api_secret_key},
+        "airflow-jwt-secret": {"jwt-secret": args.keys.jwt_secret},
+        "airflow-admin": {
+            "username": args.settings.admin_user,
+            "password": args.keys.admin_password,
+        },
+        "airflow-connections": {"AIRFLOW_CONN_MINIO": _minio_connection(args)},
+    }
+
+
+def _connection(args: AirflowArgs) -> pulumi.Output[str]:
+    database = args.database
+
+    def url(host: str, password: str) -> str:
+        login = f"{quote(database.user, safe='')}:{quote(password, safe='')}"
+        return f"postgresql://{login}@{host}:{database.port}/{database.name}?sslmode=require"
+
+    both = pulumi.Output.all(database.host, args.database_password)
+    return pulumi.Output.secret(both.apply(lambda facts: url(facts[0], facts[1])))
+
+
+def _minio_connection(args: AirflowArgs) -> pulumi.Output[str]:
+    login = args.store.logins[args.consumer]
+
+    def connection(facts: list[str]) -> str:
+        endpoint, access_key, secret_key = facts
+        extra = {"endpoint_url": endpoint, "region_name": args.store.region}
+        return json.dumps(
+            {"conn_type": "aws", "login": access_key, "password": secret_key, "extra": extra}
+        )
+
+    facts = pulumi.Output.all(args.store.endpoint, login.access_key, login.secret_key)
+    return pulumi.Output.secret(facts.apply(connection))
+
+
+def _facts(args: AirflowArgs, secrets: Mapping[str, Credentials]) -> ChartFacts:
+    revisions = [secret.revision for secret in secrets.values()]
+    return ChartFacts(
+        settings=args.settings,
+        image=args.image,
+        domain=args.domain,
+        secret_names={key: secret.name for key, secret in secrets.items()},
+        revision=pulumi.Output.all(*revisions, args.transformations.revision).apply("-".join),
+        dbt_config_map=args.transformations.config_map_name,
+        dbt_secret=args.transformations.secret_name,
+    )

@@ -1,0 +1,179 @@
+"""The values of Airflow's chart: names of Secrets, sizes, and what is switched off."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampere_infra.settings.services import Airflow as AirflowSettings
+
+REPOSITORY = "https://airflow.apache.org"
+AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
+LOGIN_FOLDER = "/run/secrets/ampere-admin"
+UID = 50000
+"""The user of Airflow's image."""
+
+# The password comes from a file and goes in by stdin, so that it is in no value, argument or
+# process list. An existing user only gets the password, so that the Secret is always right.
+CREATE_USER = """\
+set -eu
+user="$(cat {folder}/username)"
+twice() {{ printf '%s\\n%s\\n' "$(cat {folder}/password)" "$(cat {folder}/password)"; }}
+twice | airflow users create --username "$user" --role Admin --email {email} \
+--firstname Ampere --lastname Admin
+twice | airflow users reset-password --username "$user"
+"""
+
+
+@dataclass(frozen=True)
+class ChartFacts:
+    """What the values depend on."""
+
+    settings: AirflowSettings
+    image: str
+    domain: str
+    secret_names: Mapping[str, pulumi.Output[str]]
+    revision: pulumi.Output[str]
+    """Changes when a secret changed, and with it the pods."""
+    dbt_config_map: pulumi.Output[str]
+    dbt_secret: pulumi.Output[str]
+
+
+def values(facts: ChartFacts) -> dict[str, Any]:
+    """Return the chart's values."""
+    return {
+        **_identity(facts),
+        **_secrets(facts),
+        **_components(),
+        **_jobs(facts),
+        "config": _config(facts),
+        "extraEnvFrom": _environment(facts),
+    }
+
+
+def _identity(facts: ChartFacts) -> dict[str, Any]:
+    repository, _, digest = facts.image.partition("@")
+    repository, _, tag = repository.rpartition(":")
+    return {
+        "executor": facts.settings.executor,
+        "images": {
+            "airflow": {"repository": repository, "tag": tag, "digest": digest or None},
+            "migrationsWaitTimeout": 300,
+        },
+        "airflowPodAnnotations": {"ampere/secrets-revision": facts.revision},
+        "securityContexts": {
+            "pod": {
+                "runAsNonRoot": True,
+                "runAsUser": UID,
+                "fsGroup": 0,
+                "seccompProfile": {"type": "RuntimeDefault"},
+            },
+            "containers": {
+                "allowPrivilegeEscalation": False,
+                "capabilities": {"drop": ["ALL"]},
+            },
+        },
+    }
+
+
+def _secrets(facts: ChartFacts) -> dict[str, Any]:
+    names = facts.secret_names
+    return {
+        "data": {"metadataSecretName": names["airflow-metadata"]},
+        "fernetKeySecretName": names["airflow-fernet-key"],
+        "apiSecretKeySecretName": names["airflow-api-secret-key"],
+        "jwtSecretName": names["airflow-jwt-secret"],
+    }
+
+
+def _sized(cpu: str, memory: str, limit: str) -> dict[str, Any]:
+    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
+
+
+def _components() -> dict[str, Any]:
+    off = {"enabled": False}
+    return {
+        "postgresql": off,
+        "pgbouncer": off,
+        "redis": off,
+        "statsd": off,
+        "flower": off,
+        # Logs go to the object store, so no component needs a volume.
+        "logs": {"persistence": off},
+        "scheduler": {
+            "replicas": 1,
+            "resources": _sized("200m", "512Mi", "1536Mi"),
+            "logGroomerSidecar": off,
+        },
+        "dagProcessor": {
+            "enabled": True,
+            "replicas": 1,
+            "resources": _sized("100m", "384Mi", "1Gi"),
+            "logGroomerSidecar": off,
+        },
+        "triggerer": {
+            "replicas": 1,
+            "persistence": off,
+            "resources": _sized("50m", "256Mi", "768Mi"),
+            "logGroomerSidecar": off,
+        },
+        "apiServer": {"replicas": 1, "resources": _sized("200m", "512Mi", "1536Mi")},
+        "workers": {
+            "persistence": off,
+            "resources": _sized("200m", "512Mi", "3Gi"),
+            "logGroomerSidecar": off,
+        },
+    }
+
+
+def _jobs(facts: ChartFacts) -> dict[str, Any]:
+    # As hooks they would run after the release is ready, and it is ready after they ran. A Job
+    # cannot be changed, so it goes as soon as it is done and an upgrade makes a new one.
+    plain: dict[str, Any] = {
+        "useHelmHooks": False,
+        "applyCustomEnv": False,
+        "ttlSecondsAfterFinished": 0,
+    }
+    script = CREATE_USER.format(folder=LOGIN_FOLDER, email=facts.settings.admin_email)
+    login = {"name": "admin-login", "secret": {"secretName": facts.secret_names["airflow-admin"]}}
+    return {
+        "migrateDatabaseJob": {**plain, "resources": _sized("100m", "384Mi", "1Gi")},
+        "createUserJob": {
+            **plain,
+            # The script takes nothing from here; the chart's own default is admin with admin.
+            "defaultUser": {"enabled": True, "username": facts.settings.admin_user, "password": ""},
+            "command": ["bash", "-c"],
+            "args": [script],
+            "extraVolumes": [login],
+            "extraVolumeMounts": [
+                {"name": "admin-login", "mountPath": LOGIN_FOLDER, "readOnly": True}
+            ],
+            "resources": _sized("100m", "384Mi", "1Gi"),
+        },
+    }
+
+
+def _config(facts: ChartFacts) -> dict[str, Any]:
+    return {
+        "core": {"load_examples": "False", "auth_manager": AUTH_MANAGER},
+        "api": {"base_url": f"http://{facts.domain}"},
+        "fab": {"enable_proxy_fix": "True"},
+        "logging": {
+            "remote_logging": "True",
+            "remote_base_log_folder": f"s3://{facts.settings.logs_bucket}/logs",
+            "remote_log_conn_id": "minio",
+        },
+    }
+
+
+def _environment(facts: ChartFacts) -> pulumi.Output[str]:
+    names = (facts.secret_names["airflow-connections"], facts.dbt_secret, facts.dbt_config_map)
+    return pulumi.Output.format(
+        "- secretRef: {{name: {0}}}\n- secretRef: {{name: {1}}}\n- configMapRef: {{name: {2}}}\n",
+        *names,
+    )
