@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import re
 import threading
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from pathlib import Path
 
 
 class Part(Protocol):
@@ -26,6 +30,8 @@ class Part(Protocol):
 
 
 P = TypeVar("P", bound=Part)
+
+_WORD = re.compile(r"[A-Za-z0-9+/]{10,}")
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,7 @@ class World:
     """Functions called outside of any resource: token and a summary of the arguments."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
+    _made: set[str] = field(default_factory=set[str], repr=False)
     _parts: dict[type, Part] = field(default_factory=dict[type, Part], repr=False)
     _to_fail: set[int] = field(default_factory=set[int], repr=False)
     _to_fail_by_name: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], repr=False)
@@ -102,7 +109,7 @@ class World:
             self._to_fail_by_name.add((action, name))
 
     @contextmanager
-    def operation(self, action: str, urn: str) -> Iterator[bool]:
+    def operation(self, action: str, urn: str) -> Generator[bool]:
         """Number an operation; the value tells whether it is to fail half-way."""
         with self.lock:
             number = len(self.operations) + 1
@@ -120,12 +127,30 @@ class World:
             if self.on_operation is not None:
                 self.on_operation(operation)
 
+    def guard(self, secret: str) -> None:
+        """Watch for a secret that a provider made.
+
+        Its longest line without punctuation is what is looked for, as a word of its own: that
+        stays quick when there are many.
+        """
+        words = _WORD.findall(secret)
+        if words:
+            self._made.add(max(words, key=len))
+
     def watch(self, where: str, texts: list[str]) -> None:
-        """Record a leak for each canary that stands in ``texts``."""
-        for canary in self.canaries:
-            if any(canary in text for text in texts):
-                with self.lock:
-                    self.leaks.append(Leak(where, canary))
+        """Record a leak for each secret that stands in ``texts``."""
+        whole = "\n".join(texts)
+        found = [canary for canary in self.canaries if canary in whole]
+        if self._made:
+            found += self._made.intersection(_WORD.findall(whole))
+        with self.lock:
+            self.leaks += [Leak(where, canary) for canary in found]
+
+    def fork(self) -> World:
+        """Return a world of its own in which the same things exist; its history begins anew."""
+        with self.lock:
+            parts = copy.deepcopy(self._parts)
+        return World(canaries=set(self.canaries), now=self.now, _parts=parts)
 
     def snapshot(self) -> dict[str, dict[str, object]]:
         """Return all that exists, comparable with another run's."""

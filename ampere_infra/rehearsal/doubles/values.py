@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from google.protobuf import struct_pb2
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 SIGNATURE = "4dabf18193072939515e22adb298388d"
 """The key that marks a value as special; Pulumi's protocol fixes it and the next two."""
@@ -29,7 +31,9 @@ class Secret:
     value: Value
 
 
-Value: TypeAlias = "bool | int | float | str | Unknown | Secret | list[Value] | dict[str, Value] | None"
+Value: TypeAlias = (
+    "bool | int | float | str | Unknown | Secret | list[Value] | dict[str, Value] | None"
+)
 Properties: TypeAlias = "dict[str, Value]"
 
 
@@ -39,23 +43,24 @@ def decode(struct: struct_pb2.Struct) -> Properties:
 
 
 def _decode(value: struct_pb2.Value) -> Value:
+    result: Value = None
     match value.WhichOneof("kind"):
         case "string_value":
-            return UNKNOWN if value.string_value == UNKNOWN_TEXT else value.string_value
+            result = UNKNOWN if value.string_value == UNKNOWN_TEXT else value.string_value
         case "number_value":
             number = value.number_value
-            return int(number) if number.is_integer() else number
+            result = int(number) if number.is_integer() else number
         case "bool_value":
-            return value.bool_value
+            result = value.bool_value
         case "list_value":
-            return [_decode(item) for item in value.list_value.values]
+            result = [_decode(item) for item in value.list_value.values]
         case "struct_value":
             properties = decode(value.struct_value)
-            if properties.get(SIGNATURE) == SECRET:
-                return Secret(properties.get("value"))
-            return properties
+            is_secret = properties.get(SIGNATURE) == SECRET
+            result = Secret(properties.get("value")) if is_secret else properties
         case _:
-            return None
+            pass
+    return result
 
 
 def encode(properties: Mapping[str, Value]) -> struct_pb2.Struct:
@@ -98,6 +103,11 @@ def plain(value: Value) -> Value:
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     return value
+
+
+def bare(properties: Mapping[str, Value]) -> Properties:
+    """Return all of ``properties`` without secrets' wrapping."""
+    return {key: plain(value) for key, value in properties.items()}
 
 
 def holds(value: Value, test: Callable[[Value], bool]) -> bool:

@@ -1,0 +1,230 @@
+"""``libvirt:index/domain:Domain``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pulumi_libvirt import DomainArgs
+
+from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
+from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Domain, Interface
+from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor, Network
+
+_FORCE_NEW = frozenset(
+    {"name", "description", "vcpu", "memory", "firmware", "type", "coreosIgnition", "fwCfgName"}
+    | {"nvram", "nvram.file", "nvram.template", "filesystems", "disks", "disks[].scsi", "cpu"}
+    | {"graphics", "graphics.type", "graphics.autoport", "graphics.listenType"}
+    | {"graphics.listenAddress", "cmdlines", "xml.xslt", "tpm.model", "tpm.backendType"}
+    | {"tpm.backendDevicePath", "tpm.backendEncryptionSecret", "tpm.backendVersion"}
+    | {"tpm.backendPersistentState"}
+    | {f"consoles[].{key}" for key in ("type", "sourcePath", "sourceHost", "sourceService")}
+    | {f"consoles[].{key}" for key in ("targetPort", "targetType")}
+)
+_COMPUTED = frozenset(
+    {"nvram", "nvram.file", "nvram.template", "cpu", "cpu.mode", "autostart", "machine", "arch"}
+    | {"emulator", "disks[].wwn", "disks[].scsi"}
+    | {f"networkInterfaces[].{key}" for key in ("networkId", "networkName", "hostname", "mac")}
+    | {"networkInterfaces[].addresses"}
+    | {"graphics.type", "graphics.autoport", "graphics.listenType", "graphics.listenAddress"}
+    | {"consoles[].sourceHost", "consoles[].sourceService", "video.type"}
+)
+_ALWAYS: dict[str, Value] = {
+    "arch": "x86_64",
+    "emulator": "/usr/bin/qemu-system-x86_64",
+    "machine": "pc",
+}
+
+
+class DomainKind(Bridged):
+    """A machine."""
+
+    arguments = DomainArgs
+    rules = Rules(
+        force_new=_FORCE_NEW,
+        computed=_COMPUTED,
+        defaults={
+            "vcpu": 1,
+            "memory": 512,
+            "type": "kvm",
+            "running": True,
+            "fwCfgName": "opt/com.coreos/config",
+            "qemuAgent": False,
+        },
+        fold_case=frozenset({"networkInterfaces[].mac"}),
+    )
+    worst = frozenset({"create", "update", "delete"})
+
+    def __init__(self, host: Hypervisor) -> None:
+        self.host = host
+
+    def create(self, call: Call) -> Made:
+        """Define and start a machine; when the start fails, it stays defined."""
+        domain = self._wanted(call.inputs)
+        known = self.host.domains.get(domain.name)
+        if known is not None:
+            raise RefusalError(
+                f"error defining libvirt domain: operation failed: domain '{domain.name}' "
+                f"already exists with uuid {known.uuid}"
+            )
+        self.host.define(domain)
+        self._start(domain, breaks=call.fails)
+        if call.inputs.get("running") is False:
+            self.host.stop(domain)
+        return Made(domain.uuid, self._state(call.inputs, domain, fresh=True))
+
+    def read(self, call: Call) -> Made | None:
+        """Return the machine that has this id."""
+        domain = self.host.domain_of(call.id)
+        return Made(call.id, self._state(call.old, domain, fresh=False)) if domain else None
+
+    def change(self, call: Call) -> Made:
+        """Start the machine if it does not run, and set what can be set on a live one."""
+        domain = self.host.domain_of(call.id)
+        if domain is None:
+            raise RefusalError(
+                "error retrieving libvirt domain by update: "
+                f"Domain not found: no domain with matching uuid '{call.id}'"
+            )
+        made = Made(call.id, {**call.old, **self._state(call.inputs, domain, fresh=True)})
+        if call.fails:
+            raise IncompleteError(made, [f"updating {call.urn}: client socket is closed"])
+        if not domain.running:
+            self._start(domain, breaks=False)
+        domain.autostart = bool(call.inputs.get("autostart", domain.autostart))
+        return Made(call.id, {**call.old, **self._state(call.inputs, domain, fresh=True)})
+
+    def delete(self, call: Call) -> None:
+        """Stop and forget the machine; to libvirt's provider its absence is an error."""
+        domain = self.host.domain_of(call.id)
+        if domain is None:
+            raise RefusalError(
+                f"deleting {call.urn}: error retrieving libvirt domain by delete: "
+                f"Domain not found: no domain with matching uuid '{call.id}'"
+            )
+        if call.fails:
+            self.host.stop(domain)
+            raise RefusalError(
+                f"deleting {call.urn}: couldn't undefine libvirt domain with flags: "
+                "client socket is closed"
+            )
+        self.host.undefine(domain)
+
+    def _start(self, domain: Domain, *, breaks: bool) -> None:
+        for interface in domain.interfaces:
+            network = self.host.networks.get(interface.network)
+            if network is not None and not network.active:
+                raise RefusalError(
+                    "error creating libvirt domain: Requested operation is not valid: "
+                    f"network '{network.name}' is not active"
+                )
+            owner = self.host.macs.get(interface.mac)
+            if owner is not None:
+                raise RefusalError(
+                    "error creating libvirt domain: unsupported configuration: "
+                    f"MAC address {interface.mac} is in use by domain '{owner}'"
+                )
+        held = next((key for key in domain.disks if key in self.host.writers), None)
+        if held is not None:
+            raise RefusalError(
+                "error creating libvirt domain: internal error: process exited while connecting "
+                f'to monitor: Failed to get "write" lock: Is another process using the image '
+                f"[{held}]?"
+            )
+        if breaks:
+            raise RefusalError(
+                "error creating libvirt domain: internal error: qemu unexpectedly closed the "
+                "monitor: Could not open backing file: Permission denied"
+            )
+        self.host.start(domain)
+
+    def _wanted(self, inputs: Properties) -> Domain:
+        interfaces = tuple(self._interface(entry) for entry in items(inputs, "networkInterfaces"))
+        disks = tuple(key for entry in items(inputs, "disks") if (key := self._disk(entry)))
+        return Domain(
+            text(inputs, "name"),
+            number(inputs, "vcpu") or 1,
+            number(inputs, "memory") or 512,
+            text(inputs, "description"),
+            disks,
+            interfaces,
+            autostart=bool(inputs.get("autostart")),
+        )
+
+    def _disk(self, entry: Value) -> str:
+        disk = entry if isinstance(entry, dict) else {}
+        key = text(disk, "volumeId")
+        volume = self.host.volumes.get(key)
+        if key and volume is None:
+            raise RefusalError(
+                f"can't retrieve volume {key}: Storage volume not found: "
+                f"no storage vol with matching key {key}"
+            )
+        if volume is not None and volume.backing and volume.backing not in self.host.volumes:
+            raise RefusalError(
+                "error creating libvirt domain: Cannot access backing file "
+                f"'{volume.backing}' of storage file '{key}': No such file or directory"
+            )
+        return key
+
+    def _interface(self, entry: Value) -> Interface:
+        nic = entry if isinstance(entry, dict) else {}
+        network = self._network(nic)
+        name = network.name if network is not None else ""
+        mac = text(nic, "mac").upper() or f"52:54:00:00:00:{len(self.host.macs) % 256:02X}"
+        if network is not None and network.mode != "bridge":
+            for address in items(nic, "addresses"):
+                network.guests[mac] = str(address)
+        return Interface(name, text(nic, "bridge"), mac)
+
+    def _network(self, nic: Properties) -> Network | None:
+        if name := text(nic, "networkName"):
+            if name not in self.host.networks:
+                raise RefusalError(f"can't retrieve network '{name}'")
+            return self.host.networks[name]
+        if identity := text(nic, "networkId"):
+            found = self.host.network_of(identity)
+            if found is None:
+                raise RefusalError(f"can't retrieve network ID {identity}")
+            return found
+        return None
+
+    def _state(self, inputs: Properties, domain: Domain, *, fresh: bool) -> Properties:
+        found: dict[str, Value] = {
+            **_ALWAYS,
+            "autostart": domain.autostart,
+            "cpu": inputs.get("cpu") or {"mode": "custom"},
+            "memory": domain.memory,
+            "vcpu": domain.vcpu,
+            "running": inputs.get("running") if fresh else domain.running,
+        }
+        nics = items(inputs, "networkInterfaces")
+        if nics:
+            found["networkInterfaces"] = [
+                self._nic_state(nic, interface, fresh=fresh)
+                for nic, interface in zip(nics, domain.interfaces, strict=False)
+            ]
+        disks = items(inputs, "disks")
+        if disks:
+            found["disks"] = [
+                {**disk, "scsi": bool(disk.get("scsi"))} for disk in disks if isinstance(disk, dict)
+            ]
+        return state(inputs, **found)
+
+    def _nic_state(self, nic: Value, interface: Interface, *, fresh: bool) -> Value:
+        """Return an interface as libvirt shows it: no lease, no address."""
+        given = nic if isinstance(nic, dict) else {}
+        network = self.host.networks.get(interface.network)
+        shown: Properties = {
+            "waitForLease": False,
+            **given,
+            "mac": interface.mac,
+            "networkName": interface.network,
+            "networkId": network.uuid if network is not None else "",
+        }
+        if not fresh:
+            shown["addresses"] = []
+        return shown

@@ -1,0 +1,143 @@
+"""``libvirt:index/network:Network``."""
+
+from __future__ import annotations
+
+from ipaddress import ip_network
+from typing import TYPE_CHECKING
+
+from pulumi_libvirt import NetworkArgs
+
+from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, at, state
+from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Network
+from ampere_infra.rehearsal.doubles.values import Properties, Value, items, text
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network, IPv6Network
+
+    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
+
+_MODES = ("none", "nat", "route", "open", "bridge")
+_FEWEST_HOST_BITS, _RESERVED = 3, 3
+
+
+class NetworkKind(Bridged):
+    """A virtual network."""
+
+    arguments = NetworkArgs
+    rules = Rules(
+        force_new=frozenset(
+            {"name", "domain", "mode", "bridge", "addresses", "addresses[]", "dhcp", "routes"}
+            | {"xml", "xml.xslt", "dns.forwarders", "dns.forwarders[].address"}
+            | {"dns.forwarders[].domain", "dns.srvs"}
+        ),
+        computed=frozenset({"bridge", "autostart", "dns", "dns.localOnly", "dhcp", "dhcp.enabled"}),
+        defaults={"mode": "nat"},
+    )
+    worst = frozenset({"create", "update"})
+
+    def __init__(self, host: Hypervisor) -> None:
+        self.host = host
+
+    def create(self, call: Call) -> Made:
+        """Define and start a network; when the connection breaks between, it stays behind."""
+        network = self._wanted(call.inputs)
+        known = self.host.networks.get(network.name)
+        if known is not None:
+            raise RefusalError(
+                f"error defining libvirt network: operation failed: network '{network.name}' "
+                f"already exists with uuid {known.uuid} - <network>…</network>"
+            )
+        for other in self.host.networks.values():
+            if network.mode != "bridge" and other.bridge == network.bridge:
+                raise RefusalError(
+                    "error defining libvirt network: internal error: "
+                    f"bridge name '{network.bridge}' already in use. - <network>…</network>"
+                )
+            if other.active and _overlap(network, other):
+                raise RefusalError(
+                    "error creating libvirt network: internal error: "
+                    f"Network is already in use by interface {other.bridge}"
+                )
+        self.host.networks[network.name] = network
+        if call.fails:
+            raise RefusalError("error creating libvirt network: client socket is closed")
+        return Made(network.uuid, self._state(call.inputs, network))
+
+    def read(self, call: Call) -> Made | None:
+        """Return the network that has this id."""
+        network = self.host.network_of(call.id)
+        return Made(call.id, self._state(call.old, network)) if network else None
+
+    def change(self, call: Call) -> Made:
+        """Change what libvirt can change on a live network."""
+        network = self.host.network_of(call.id)
+        if network is None:
+            raise RefusalError(
+                "Resource provider reported that the resource did not exist while updating "
+                f"{call.urn}."
+            )
+        network.active = True
+        made = Made(call.id, {**call.old, **self._state(call.inputs, network)})
+        if call.fails:
+            raise IncompleteError(made, [f"updating {call.urn}: client socket is closed"])
+        network.autostart = bool(call.inputs.get("autostart", network.autostart))
+        return Made(call.id, {**call.old, **self._state(call.inputs, network)})
+
+    def delete(self, call: Call) -> None:
+        """Stop and forget the network, used or not."""
+        network = self.host.network_of(call.id)
+        if network is not None:
+            del self.host.networks[network.name]
+
+    def _wanted(self, inputs: Properties) -> Network:
+        mode, bridge = text(inputs, "mode").lower(), text(inputs, "bridge")
+        if mode not in _MODES:
+            raise RefusalError(f"unsupported network mode '{mode}'")
+        if mode == "bridge" and not bridge:
+            raise RefusalError("'bridge' must be provided when using the bridged network mode")
+        used = {network.bridge for network in self.host.networks.values()}
+        free = next(f"virbr{n}" for n in range(1, len(used) + 2) if f"virbr{n}" not in used)
+        subnets = () if mode == "bridge" else tuple(map(_subnet, items(inputs, "addresses")))
+        return Network(
+            text(inputs, "name"),
+            mode,
+            bridge or free,
+            subnets,
+            dhcp=at(inputs, "dhcp.enabled") is not False,
+            autostart=bool(inputs.get("autostart")),
+        )
+
+    def _state(self, inputs: Properties, network: Network) -> Properties:
+        found: dict[str, Value] = {
+            "name": network.name,
+            "bridge": network.bridge,
+            "mode": network.mode,
+            "autostart": network.autostart,
+        }
+        if network.subnets:
+            found["addresses"] = [str(subnet) for subnet in network.subnets]
+        if network.subnets and (network.dhcp or network.guests):
+            found["dhcp"] = {"enabled": True}
+        return state(inputs, **found)
+
+
+def _subnet(address: Value) -> IPv4Network | IPv6Network:
+    try:
+        subnet = ip_network(str(address), strict=False)
+    except ValueError as error:
+        raise RefusalError(
+            "could not set DHCP from adresses "
+            f"'error parsing addresses definition '{address}': invalid CIDR address: {address}'"
+        ) from error
+    if subnet.max_prefixlen - subnet.prefixlen < _FEWEST_HOST_BITS:
+        available = subnet.num_addresses - _RESERVED
+        raise RefusalError(
+            "could not set DHCP from adresses 'netmask seems to be too strict: "
+            f"only {available} IPs available (ipv{subnet.version})'"
+        )
+    return subnet
+
+
+def _overlap(one: Network, other: Network) -> bool:
+    return any(a.version == b.version and a.overlaps(b) for a in one.subnets for b in other.subnets)

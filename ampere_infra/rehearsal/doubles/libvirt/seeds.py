@@ -1,0 +1,89 @@
+"""What a NoCloud image says, read back from its bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import cast
+
+import yaml
+from pycdlib import PyCdlib
+
+LABEL = b"cidata"
+_MAGIC_AT, _LABEL_AT = 0x8001, 0x8028
+
+
+@dataclass(frozen=True)
+class Seed:
+    """The three files that cloud-init reads at a machine's birth."""
+
+    user_data: str
+    network_config: str
+    meta_data: str
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The static addresses that the machine will have, without prefix length."""
+        config = _mapping(_parsed(self.network_config))
+        config = _mapping(config.get("network")) or config
+        found: list[str] = []
+        for interface in _mapping(config.get("ethernets")).values():
+            found += [str(a).split("/")[0] for a in _list(_mapping(interface).get("addresses"))]
+        return tuple(found)
+
+    @property
+    def files(self) -> dict[str, str]:
+        """The texts that cloud-init writes, by path."""
+        entries = [_mapping(entry) for entry in _list(self._cloud_config.get("write_files"))]
+        return {str(e["path"]): str(e.get("content", "")) for e in entries if "path" in e}
+
+    @property
+    def authorized_keys(self) -> tuple[str, ...]:
+        """The public SSH keys of every account."""
+        found = _list(self._cloud_config.get("ssh_authorized_keys"))
+        for user in _list(self._cloud_config.get("users")):
+            found += _list(_mapping(user).get("ssh_authorized_keys"))
+        return tuple(str(key) for key in found)
+
+    @property
+    def _cloud_config(self) -> dict[str, object]:
+        return _mapping(_parsed(self.user_data))
+
+
+def is_iso(content: bytes) -> bool:
+    """Tell whether libvirt would find an ISO 9660 file system in ``content``."""
+    return content[_MAGIC_AT : _MAGIC_AT + 5] == b"CD001"
+
+
+def read_seed(content: bytes) -> Seed | None:
+    """Return the NoCloud image in ``content``, or nothing if it is none."""
+    if not is_iso(content) or content[_LABEL_AT : _LABEL_AT + 32].strip().lower() != LABEL:
+        return None
+    image = PyCdlib()
+    image.open_fp(BytesIO(content))
+    try:
+        names = ("user-data", "network-config", "meta-data")
+        return Seed(*(_file(image, name) for name in names))
+    finally:
+        image.close()
+
+
+def _file(image: PyCdlib, name: str) -> str:
+    content = BytesIO()
+    image.get_file_from_iso_fp(content, rr_path=f"/{name}")
+    return content.getvalue().decode()
+
+
+def _parsed(text: str) -> object:
+    try:
+        return cast("object", yaml.safe_load(text))
+    except yaml.YAMLError:
+        return None
+
+
+def _mapping(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else []

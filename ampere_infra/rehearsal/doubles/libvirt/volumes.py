@@ -1,0 +1,171 @@
+"""``libvirt:index/volume:Volume``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlparse
+
+from pulumi_libvirt import VolumeArgs
+
+from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
+from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Volume
+from ampere_infra.rehearsal.doubles.libvirt.seeds import is_iso, read_seed
+from ampere_infra.rehearsal.doubles.values import Properties, number, text
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
+
+_QCOW2 = b"QFI\xfb\x00\x00\x00\x03"
+_EXCLUDE = "'{}' can't be specified when also 'source' is given"
+_TOO_SMALL = """when 'size' is specified, it shouldn't
+be smaller than the backing store specified with
+'base_volume_id' or 'base_volume_name/base_volume_pool'"""
+
+
+class VolumeKind(Bridged):
+    """A volume: empty, laid over another, or uploaded."""
+
+    arguments = VolumeArgs
+    rules = Rules(
+        force_new=frozenset(
+            {"name", "pool", "source", "size", "format", "xml", "xml.xslt"}
+            | {"baseVolumeId", "baseVolumePool", "baseVolumeName"}
+        ),
+        computed=frozenset({"size", "format"}),
+        defaults={"pool": "default"},
+        updatable=False,
+    )
+    worst = frozenset({"create"})
+
+    def __init__(self, host: Hypervisor) -> None:
+        self.host = host
+
+    def create(self, call: Call) -> Made:
+        """Make the volume, or silently take over the one of that name, and upload its source."""
+        pool = self.host.pools.get(text(call.inputs, "pool"))
+        if pool is None:
+            raise RefusalError(f"can't find storage pool '{text(call.inputs, 'pool')}'")
+        if not pool.active:
+            raise RefusalError(
+                f"Requested operation is not valid: storage pool '{pool.name}' is not active"
+            )
+        name = text(call.inputs, "name")
+        wanted = Volume(pool.name, name, f"{pool.path}/{name}", 1, "qcow2")
+        content = self._fill(wanted, call)
+        volume = self.host.volumes.setdefault(wanted.key, wanted)
+        if content is not None:
+            volume.size, volume.whole = wanted.size, not call.fails
+            volume.format = _probed(content, wanted.format)
+            volume.seed = None if call.fails else read_seed(content)
+        made = Made(volume.key, self._state(call.inputs, volume))
+        if call.fails:
+            # What did not arrive has no format that could be found; only a refresh will tell.
+            volume.format = volume.format if content is None else "raw"
+            raise IncompleteError(made, [self._broken(call)])
+        return made
+
+    def read(self, call: Call) -> Made | None:
+        """Return the volume that has this key."""
+        volume = self.host.volumes.get(call.id)
+        return Made(call.id, self._state(call.old, volume)) if volume else None
+
+    def delete(self, call: Call) -> None:
+        """Remove the volume; neither its absence nor its use is an error."""
+        self.host.volumes.pop(call.id, None)
+
+    def _fill(self, volume: Volume, call: Call) -> bytes | None:
+        """Give ``volume`` what the inputs say and return the content to upload, if any."""
+        inputs = call.inputs
+        volume.format = text(inputs, "format") or "qcow2"
+        if text(inputs, "source"):
+            return self._take_source(volume, inputs)
+        volume.size = number(inputs, "size") or 1
+        base = self._base(volume, inputs)
+        if base is not None:
+            volume.backing = base.key
+            volume.size = number(inputs, "size") or base.size
+            if volume.size < base.size:
+                raise RefusalError(_TOO_SMALL)
+        return None
+
+    def _take_source(self, volume: Volume, inputs: Properties) -> bytes:
+        for key, name in (
+            ("size", "size"),
+            ("baseVolumeId", "base_volume_id"),
+            ("baseVolumeName", "base_volume_name"),
+        ):
+            if inputs.get(key):
+                raise RefusalError(_EXCLUDE.format(name))
+        content = _source(text(inputs, "source"))
+        if content.startswith(_QCOW2) and volume.format != "qcow2":
+            raise RefusalError(
+                "format other than QCOW2 explicitly specified for image detected as QCOW2 image: "
+                + text(inputs, "source")
+            )
+        volume.size = len(content)
+        return content
+
+    def _base(self, volume: Volume, inputs: Properties) -> Volume | None:
+        if key := text(inputs, "baseVolumeId"):
+            if inputs.get("baseVolumeName"):
+                raise RefusalError(
+                    "'base_volume_name' can't be specified when also 'base_volume_id' is given"
+                )
+            found = self.host.volumes.get(key)
+            if found is None:
+                raise RefusalError(
+                    f"can't retrieve volume ID '{key}': Storage volume not found: "
+                    f"no storage vol with matching key {key}"
+                )
+            return found
+        name = text(inputs, "baseVolumeName")
+        if not name:
+            return None
+        pool = text(inputs, "baseVolumePool") or volume.pool
+        if pool not in self.host.pools:
+            raise RefusalError(f"can't find storage pool '{pool}'")
+        found = self.host.volume(pool, name)
+        if found is None:
+            raise RefusalError(
+                f"can't retrieve base volume with name '{name}': Storage volume not found: "
+                f"no storage vol with matching name '{name}'"
+            )
+        return found
+
+    def _state(self, inputs: Properties, volume: Volume) -> Properties:
+        return state(
+            inputs, name=volume.name, pool=volume.pool, size=volume.size, format=volume.format
+        )
+
+    def _broken(self, call: Call) -> str:
+        if source := text(call.inputs, "source"):
+            return (
+                f"creating {call.urn}: error while uploading source {source}: "
+                "error while uploading volume: Cannot write data: Broken pipe"
+            )
+        return f"creating {call.urn}: client socket is closed"
+
+
+def _probed(content: bytes, declared: str) -> str:
+    """Return the format that libvirt finds in a file, whatever it was declared to be."""
+    if is_iso(content):
+        return "iso"
+    return "qcow2" if content.startswith(_QCOW2) else "raw" if declared == "iso" else declared
+
+
+def _source(source: str) -> bytes:
+    parts = urlparse(source)
+    if parts.scheme.startswith("http"):
+        raise RefusalError(
+            f"error while determining image type for {source}: the rehearsal has no network"
+        )
+    path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(source)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RefusalError(
+            f"error while determining image type for {source}: "
+            f"error while opening {source}: open {source}: no such file or directory"
+        ) from error
