@@ -50,6 +50,8 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
         self.program = program
         self.refused = False
         self.cpu_seconds = 0.0
+        self.idle = threading.Event()
+        self.idle.set()
 
     def GetRequiredPlugins(self, request: object, context: object) -> Any:  # noqa: ANN401, N802
         del request, context
@@ -69,7 +71,11 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
 
     def Run(self, request: language_pb2.RunRequest, context: object) -> Any:  # noqa: ANN401, N802
         del context
-        return contextvars.copy_context().run(self._run, request)
+        self.idle.clear()
+        try:
+            return contextvars.copy_context().run(self._run, request)
+        finally:
+            self.idle.set()
 
     def _run(self, request: language_pb2.RunRequest) -> language_pb2.RunResponse:
         began = time.thread_time()
@@ -130,16 +136,20 @@ class _Listener(events_pb2_grpc.EventsServicer):
         self.events = Events()
         self.on_step: Callable[[Step], None] | None = None
         self.ended = threading.Event()
+        self.ended.set()
 
     def StreamEvents(  # noqa: N802 - the protocol's name
         self, request_iterator: Iterable[events_pb2.EventRequest], context: object
     ) -> empty_pb2.Empty:
         del context
-        for request in request_iterator:
-            done = self.events.add(json.loads(request.event), request.event)
-            if done is not None and self.on_step is not None:
-                self.on_step(done)
-        self.ended.set()
+        self.ended.clear()
+        try:
+            for request in request_iterator:
+                done = self.events.add(json.loads(request.event), request.event)
+                if done is not None and self.on_step is not None:
+                    self.on_step(done)
+        finally:
+            self.ended.set()
         return empty_pb2.Empty()
 
 
@@ -177,10 +187,10 @@ class Language:
         """Collect the engine's events in ``events`` for as long as the context lasts."""
         listener, runtime = self._listener, self._runtime
         listener.events, listener.on_step = events, on_step
-        listener.ended.clear()
         runtime.refused, runtime.cpu_seconds = False, 0.0
         yield self
         listener.ended.wait(FLUSH_SECONDS)
+        runtime.idle.wait(FLUSH_SECONDS)
 
     def stop(self) -> None:
         """Close the server; whatever still uses it is cut off."""
