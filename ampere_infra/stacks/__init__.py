@@ -1,0 +1,1 @@
+"""The stacks: each reads top to bottom like the table of stages."""
