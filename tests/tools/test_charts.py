@@ -1,0 +1,311 @@
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import jsonschema
+import pytest
+import yaml
+from home_cluster import ROOT, plain, record, recorded, settings
+from jsonschema.validators import validator_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    Tool = Callable[[str], Path]
+
+OURS = ["local-path", "minio", "postgresql"]
+UPSTREAM = ROOT.parent / "shared" / "upstream"
+CNPG = next(iter(sorted(UPSTREAM.glob("cloudnative-pg-*"))), None)
+CILIUM = next(iter(sorted(UPSTREAM.glob("cilium-*"))), None)
+needs_cnpg = pytest.mark.skipif(CNPG is None, reason="the folder of upstream schemas is missing")
+needs_cilium = pytest.mark.skipif(
+    CILIUM is None, reason="the folder of upstream schemas is missing"
+)
+
+
+def whole(value: Any) -> Any:
+    """``value`` with the whole numbers that the engine's mocks hand over as floats."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, dict):
+        return {key: whole(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    return value
+
+
+def values_of(name: str) -> dict[str, Any]:
+    """The values that the program really gives to a release."""
+    return whole(plain(recorded().release(name)["values"]))
+
+
+def helm(tool: Tool, *arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [tool("helm"), *arguments, "--values", "-"],
+        input=json.dumps(values),
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT,
+        timeout=120,
+    )
+
+
+@cache
+def objects(helm_program: Path, name: str) -> list[dict[str, Any]]:
+    """What the chart renders with the values that the program gives to it."""
+    result = helm(
+        lambda _: helm_program,
+        *("template", name, f"charts/{name}", "--namespace", name),
+        values=values_of(name),
+    )
+    assert result.returncode == 0, result.stderr
+    return [item for item in yaml.safe_load_all(result.stdout) if item]
+
+
+def rendered(tool: Tool, name: str) -> list[dict[str, Any]]:
+    return objects(tool("helm"), name)
+
+
+def of(items: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    return [item for item in items if item["kind"] == kind]
+
+
+def pods(items: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The pod specifications in ``items``, by the object that they are in."""
+    for item in items:
+        if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
+            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+
+
+def restricted(pod: dict[str, Any]) -> list[str]:
+    """What in ``pod`` Pod Security's level ``restricted`` would refuse."""
+    wrong = [key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
+    allowed = {"configMap", "emptyDir", "secret", "projected", "persistentVolumeClaim"}
+    for volume in pod.get("volumes", []):
+        wrong += [f"volume {kind}" for kind in volume.keys() - {"name"} - allowed]
+    outer = pod.get("securityContext", {})
+    for container in [*pod.get("initContainers", []), *pod["containers"]]:
+        inner = container.get("securityContext", {})
+        context = {**outer, **inner}
+        wrong += [] if context.get("runAsNonRoot") is True else ["runAsNonRoot"]
+        wrong += ["runAsUser"] if context.get("runAsUser") == 0 else []
+        profile = context.get("seccompProfile", {}).get("type")
+        wrong += [] if profile in {"RuntimeDefault", "Localhost"} else ["seccompProfile"]
+        wrong += [] if inner.get("allowPrivilegeEscalation") is False else ["escalation"]
+        wrong += [] if inner.get("capabilities", {}).get("drop") == ["ALL"] else ["capabilities"]
+        wrong += [f"hostPort {port}" for port in container.get("ports", []) if "hostPort" in port]
+    return wrong
+
+
+def unknown_keys(schema: dict[str, Any], value: Any, path: str = "") -> list[str]:
+    """The keys of ``value`` that ``schema`` does not name where it names any."""
+    if not isinstance(value, dict) or not schema.get("properties"):
+        return []
+    known: dict[str, Any] = schema["properties"]
+    wrong = [f"{path}/{key}" for key in value.keys() - known.keys()]
+    for key in value.keys() & known.keys():
+        wrong += unknown_keys(known[key], value[key], f"{path}/{key}")
+    return wrong
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_chart_of_ours_passes_helms_lint(tool: Tool, name: str):
+    result = helm(tool, "lint", "--strict", f"charts/{name}", values=values_of(name))
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_value_that_a_chart_does_not_know_is_refused(tool: Tool, name: str):
+    values = {**values_of(name), "imgae": "typing error"}
+    result = helm(tool, "template", f"charts/{name}", values=values)
+    assert result.returncode != 0
+    assert "imgae" in result.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_an_image_without_a_tag_is_refused(tool: Tool, name: str):
+    values = {**values_of(name), "image": "docker.io/library/busybox"}
+    result = helm(tool, "template", f"charts/{name}", values=values)
+    assert result.returncode != 0
+    assert "image" in result.stderr
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_charts_objects_are_well_formed(tool: Tool, name: str):
+    for item in rendered(tool, name):
+        assert item["apiVersion"], item["kind"]
+        assert item["metadata"]["name"], item["kind"]
+        if item["kind"] not in {"StorageClass", "ClusterRole", "ClusterRoleBinding"}:
+            assert item["metadata"]["namespace"] == name, f"{item['kind']} has no namespace"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_pods_pass_pod_security_restricted(tool: Tool, name: str):
+    wrong = {owner: restricted(pod) for owner, pod in pods(rendered(tool, name))}
+    assert wrong, "there are pods"
+    assert not any(wrong.values()), wrong
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_each_container_has_a_pinned_image_and_says_what_it_needs(tool: Tool, name: str):
+    for owner, pod in pods(rendered(tool, name)):
+        for container in pod["containers"]:
+            assert "@sha256:" in container["image"], owner
+            assert container["resources"]["requests"], owner
+            assert container["resources"]["limits"]["memory"], owner
+
+
+@pytest.mark.parametrize("name", ["minio", "postgresql"])
+def test_no_pod_gets_a_token_for_the_api_that_it_does_not_use(tool: Tool, name: str):
+    for owner, pod in pods(rendered(tool, name)):
+        assert pod["automountServiceAccountToken"] is False, owner
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_servers_health_is_asked_for(tool: Tool, name: str):
+    servers = [
+        item for item in rendered(tool, name) if item["kind"] in {"Deployment", "StatefulSet"}
+    ]
+    for server in servers:
+        for container in server["spec"]["template"]["spec"]["containers"]:
+            assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_chart_makes_no_secret(tool: Tool, name: str):
+    assert of(rendered(tool, name), "Secret") == [], "Secrets are made beforehand"
+
+
+def test_nothing_is_lost_when_a_claim_goes(tool: Tool):
+    (storage_class,) = of(rendered(tool, "local-path"), "StorageClass")
+    assert storage_class["reclaimPolicy"] == "Retain"
+    assert storage_class["volumeBindingMode"] == "WaitForFirstConsumer"
+    marks = storage_class["metadata"]["annotations"]
+    assert marks["storageclass.kubernetes.io/is-default-class"] == "true"
+    assert marks["defaultVolumeType"] == "local", "else a pod's fsGroup has no effect"
+
+
+def test_a_volumes_folder_is_closed_to_others_and_made_by_a_pinned_image(tool: Tool):
+    (config,) = of(rendered(tool, "local-path"), "ConfigMap")
+    assert "mkdir -m 0700" in config["data"]["setup"]
+    helper = yaml.safe_load(config["data"]["helperPod.yaml"])
+    (container,) = helper["spec"]["containers"]
+    assert container["image"] == settings().images.local_path_helper
+    assert "add" not in container["securityContext"]["capabilities"], "the provisioner refuses it"
+    assert "volumes" not in helper["spec"], "the provisioner refuses it"
+
+
+def test_volumes_can_be_had_before_the_first_worker_is_there(tool: Tool):
+    (deployment,) = of(rendered(tool, "local-path"), "Deployment")
+    (toleration,) = deployment["spec"]["template"]["spec"]["tolerations"]
+    assert toleration["key"] == "node-role.kubernetes.io/control-plane"
+
+
+def test_minios_data_stays_when_the_release_goes(tool: Tool):
+    (server,) = of(rendered(tool, "minio"), "StatefulSet")
+    policy = server["spec"]["persistentVolumeClaimRetentionPolicy"]
+    assert policy == {"whenDeleted": "Retain", "whenScaled": "Retain"}
+
+
+def test_minio_shows_no_password_in_a_command_or_a_plain_variable(tool: Tool):
+    for owner, pod in pods(rendered(tool, "minio")):
+        for container in pod["containers"]:
+            for variable in container["env"]:
+                secret = any(word in variable["name"] for word in ("PASSWORD", "SECRET", "_KEY"))
+                assert ("valueFrom" in variable) or not secret, f"{owner}: {variable['name']}"
+
+
+def test_minios_policy_for_a_user_names_its_own_buckets_only(tool: Tool):
+    (config,) = of(rendered(tool, "minio"), "ConfigMap")
+    policy = json.loads(config["data"]["airflow.json"])
+    resources = {item for rule in policy["Statement"] for item in rule["Resource"]}
+    assert resources == {"arn:aws:s3:::airflow-logs", "arn:aws:s3:::airflow-logs/*"}
+    actions = {action for rule in policy["Statement"] for action in rule["Action"]}
+    assert not any("*" in action for action in actions), "every right is named"
+
+
+@pytest.mark.parametrize(("chart", "change"), [("minio", {"secretRevision": "other"})])
+def test_a_changed_secret_gives_a_job_another_name(tool: Tool, chart: str, change: dict[str, str]):
+    before = {item["metadata"]["name"] for item in of(rendered(tool, chart), "Job")}
+    result = helm(tool, "template", chart, f"charts/{chart}", values=values_of(chart) | change)
+    after = {
+        item["metadata"]["name"]
+        for item in of([item for item in yaml.safe_load_all(result.stdout) if item], "Job")
+    }
+    assert before.isdisjoint(after), "a Job cannot be changed"
+
+
+def test_node_ports_take_connections_on_the_node_of_the_pod_only(tool: Tool):
+    fronts = [s for s in of(rendered(tool, "minio"), "Service") if s["spec"].get("type")]
+    assert [front["spec"]["externalTrafficPolicy"] for front in fronts] == ["Local"]
+
+
+def test_a_role_enters_its_own_database_and_no_other(tool: Tool):
+    (cluster,) = of(rendered(tool, "postgresql"), "Cluster")
+    assert cluster["spec"]["postgresql"]["pg_hba"] == [
+        "hostssl airflow airflow all scram-sha-256",
+        "hostssl platform platform all scram-sha-256",
+        "host all airflow,platform all reject",
+    ]
+
+
+@pytest.mark.parametrize(("instances", "budget"), [(1, "no"), (2, "yes")])
+def test_a_single_instance_does_not_block_a_drain(tool: Tool, instances: int, budget: str):
+    values = {**values_of("postgresql"), "instances": instances}
+    result = helm(tool, "template", "postgresql", "charts/postgresql", values=values)
+    (cluster,) = of([item for item in yaml.safe_load_all(result.stdout) if item], "Cluster")
+    assert cluster["spec"]["enablePDB"] is (budget == "yes")
+
+
+def test_each_database_is_logged_in_to_before_the_release_is_ready(tool: Tool):
+    jobs = of(rendered(tool, "postgresql"), "Job")
+    databases = {
+        variable["value"]
+        for _, pod in pods(jobs)
+        for variable in pod["containers"][0]["env"]
+        if variable["name"] == "PGDATABASE"
+    }
+    assert databases == {"airflow", "platform"}
+
+
+@needs_cnpg
+def test_database_objects_fit_the_operators_definitions(tool: Tool):
+    assert CNPG is not None
+    items = rendered(tool, "postgresql")
+    for kind, plural in (("Cluster", "clusters"), ("Database", "databases")):
+        text = (CNPG / "crds" / f"postgresql.cnpg.io_{plural}.yaml").read_text(encoding="utf-8")
+        (version,) = yaml.safe_load(text)["spec"]["versions"]
+        schema = version["schema"]["openAPIV3Schema"]
+        for item in of(items, kind):
+            jsonschema.Draft7Validator(schema).validate(item)
+            assert unknown_keys(schema["properties"]["spec"], item["spec"]) == []
+
+
+@needs_cnpg
+def test_the_operators_chart_takes_our_values():
+    assert CNPG is not None
+    text = (CNPG / "operator-chart-values.schema.json").read_text(encoding="utf-8")
+    schema = json.loads(text)
+    values = values_of("cloudnative-pg")
+    validator_for(schema)(schema).validate(values)
+    assert unknown_keys(schema, values) == []
+
+
+@needs_cilium
+def test_ciliums_chart_takes_our_values():
+    assert CILIUM is not None
+    schema = json.loads((CILIUM / "values.schema.json").read_text(encoding="utf-8"))
+    values = values_of("cilium")
+    validator_for(schema)(schema).validate(values)
+    assert unknown_keys(schema, values) == [], "the schema itself does not refuse them"
+
+
+def test_the_executor_of_the_settings_reaches_the_chart():
+    airflow = {"admin_email": "a@b.c", "executor": "LocalExecutor"}
+    asked = record(settings(airflow=airflow))
+    assert asked.release("airflow")["values"]["executor"] == "LocalExecutor"

@@ -1,0 +1,207 @@
+"""The whole of stage 3 against the engine's mocks, for tests to look at what was asked for."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pulumi
+import pulumi.runtime
+
+from ampere_infra.platform.cilium import Cilium, CiliumArgs
+from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.storage import LocalPath, LocalPathArgs
+from ampere_infra.platform.target import Target
+from ampere_infra.services.airflow import Airflow, AirflowArgs, AirflowKeys
+from ampere_infra.services.dbt import Dbt, DbtArgs
+from ampere_infra.services.minio import AccessKey, Consumer, MinIO, MinIOArgs
+from ampere_infra.services.postgresql import DATABASES, PostgreSQL, PostgreSQLArgs
+from ampere_infra.services.traffic import AIRFLOW, Addresses, home_traffic
+from ampere_infra.settings.load import parse, read_stack_file
+
+if TYPE_CHECKING:
+    from ampere_infra.settings.home import HomeSettings
+
+ROOT = Path(__file__).parents[2]
+RELEASE = "kubernetes:helm.sh/v3:Release"
+SECRET = "kubernetes:core/v1:Secret"
+POLICY = "kubernetes:networking.k8s.io/v1:NetworkPolicy"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+SECRET_MARK = "4dabf18193072939515e22adb298388d"
+
+
+def canary(name: str) -> str:
+    """A value that stands nowhere by chance; its signs would break a careless URL."""
+    return f"canary-{name}/@:%+x"
+
+
+@dataclass
+class Asked:
+    """One resource that the program asked for."""
+
+    type: str
+    name: str
+    inputs: dict[str, Any]
+
+
+@dataclass
+class Recorder(pulumi.runtime.Mocks):
+    """Answers like a cluster where all goes well, and remembers what was asked for."""
+
+    asked: list[Asked] = field(default_factory=list[Asked])
+    calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+
+    def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
+        self.asked.append(Asked(args.typ, args.name, dict(args.inputs)))
+        outputs = dict(args.inputs)
+        if args.typ == RELEASE:
+            outputs["status"] = {"status": "deployed"}
+        if args.typ == "random:index/randomId:RandomId":
+            outputs["hex"] = "0badcafe"
+        return f"{args.name}-id", outputs
+
+    def call(
+        self, args: pulumi.runtime.MockCallArgs
+    ) -> tuple[dict[str, Any], list[tuple[str, str]] | None]:
+        self.calls.append({"token": args.token, **dict(args.args)})
+        return {}, []
+
+    def of(self, type_: str) -> dict[str, dict[str, Any]]:
+        """The inputs of each resource of ``type_``, by its name in the stack."""
+        return {asked.name: asked.inputs for asked in self.asked if asked.type == type_}
+
+    def release(self, name: str) -> dict[str, Any]:
+        return self.of(RELEASE)[name]
+
+
+def settings(**services: Any) -> HomeSettings:
+    """The home stack's settings, with ``services`` laid over its services."""
+    config = dict(read_stack_file(ROOT / "Pulumi.home.yaml"))
+    base = config["ampere:services"]
+    assert isinstance(base, dict)
+    config["ampere:services"] = {**base, **services}
+    return parse("home", config)
+
+
+def target(home: HomeSettings) -> Target:
+    addresses = Addresses(
+        front=home.network.gateway,
+        api=home.control_plane.address,
+        nodes=IPv4Network(home.network.subnet),
+        pods=IPv4Network(home.cluster.pod_network),
+    )
+    return Target(
+        traffic=home_traffic(addresses),
+        release_timeout=home.bootstrap.timeouts.release,
+        charts=Path("charts"),
+    )
+
+
+def deploy(home: HomeSettings) -> None:
+    """Ask for the platform and all services, as a stack does."""
+    cluster = target(home)
+    cilium = Cilium(
+        "cilium-network",
+        CiliumArgs(
+            cluster, home.versions.cilium, home.control_plane.address, home.cluster.pod_network
+        ),
+    )
+    storage = LocalPath(
+        "local-path-storage-class",
+        LocalPathArgs(
+            cluster.after(cilium.release),
+            home.images.local_path_provisioner,
+            home.images.local_path_helper,
+        ),
+    )
+    _services(home, cluster.after(storage.release), storage.storage_class)
+
+
+def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[str]) -> None:
+    services = home.services
+    passwords = {name: pulumi.Output.secret(canary(f"postgresql-{name}")) for name in DATABASES}
+    postgresql = PostgreSQL(
+        "database",
+        PostgreSQLArgs(
+            target=cluster,
+            settings=services.postgresql,
+            operator_version=home.versions.cloudnative_pg,
+            image=home.images.postgresql,
+            storage_class=storage_class,
+            passwords=passwords,
+        ),
+    )
+    minio = MinIO(
+        "object-store",
+        MinIOArgs(
+            target=cluster,
+            settings=services.minio,
+            domains=services.domains,
+            node_ports=services.node_ports,
+            image=home.images.minio,
+            client_image=home.images.minio_client,
+            storage_class=storage_class,
+            root_user=canary("root-user"),
+            root_password=canary("root-password"),
+            consumers={
+                "airflow": _consumer("airflow", services.airflow.logs_bucket),
+                "dbt": _consumer("dbt", services.dbt.bucket),
+            },
+        ),
+    )
+    namespace = Namespace(AIRFLOW, NamespaceArgs(AIRFLOW, cluster))
+    dbt = Dbt("dbt", DbtArgs(cluster, services.dbt, namespace, minio.store, home.images.dbt))
+    Airflow(
+        "scheduler",
+        AirflowArgs(
+            target=cluster,
+            settings=services.airflow,
+            namespace=namespace,
+            version=home.versions.airflow,
+            image=home.images.airflow,
+            domain=services.domains.airflow,
+            node_port=services.node_ports.airflow,
+            database=postgresql.databases["airflow"],
+            database_password=passwords["airflow"],
+            store=minio.store,
+            transformations=dbt.transformations,
+            keys=AirflowKeys(*(canary(key) for key in ("fernet", "api", "jwt", "admin"))),
+        ),
+    )
+
+
+def _consumer(name: str, bucket: str) -> Consumer:
+    return Consumer(AccessKey(canary(f"{name}-access"), canary(f"{name}-secret")), (bucket,))
+
+
+def record(home: HomeSettings) -> Recorder:
+    """Run the program against the mocks, as an update and not as a preview."""
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, project="ampere", stack="home", preview=False)
+
+    @pulumi.runtime.test
+    def program() -> None:
+        deploy(home)
+
+    program()
+    return recorder
+
+
+@functools.cache
+def recorded() -> Recorder:
+    """What the home stack's own settings ask for."""
+    return record(settings())
+
+
+def plain(value: Any) -> Any:
+    """``value`` with the engine's marks of secrecy taken off."""
+    if isinstance(value, dict):
+        if SECRET_MARK in value:
+            return plain(value["value"])
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [plain(item) for item in value]
+    return value
