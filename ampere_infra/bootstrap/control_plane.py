@@ -10,6 +10,7 @@ import pulumi_command as command
 
 from ampere_infra.bootstrap import gates
 from ampere_infra.bootstrap.units import PROGRAM
+from ampere_infra.machines.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from ampere_infra.bootstrap.pki import ClusterPki
     from ampere_infra.bootstrap.spec import ClusterSpec
     from ampere_infra.bootstrap.user_data import UserData
-    from ampere_infra.machines.machine import Machine
 
 
 @dataclass(frozen=True)

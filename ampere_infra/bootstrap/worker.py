@@ -11,6 +11,7 @@ import pulumi_random as random
 
 from ampere_infra.bootstrap import gates
 from ampere_infra.bootstrap.units import PROGRAM
+from ampere_infra.machines.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from ampere_infra.bootstrap.control_plane import ControlPlane
     from ampere_infra.bootstrap.spec import ClusterSpec
     from ampere_infra.bootstrap.user_data import UserData
-    from ampere_infra.machines.machine import Machine
 
 
 @dataclass(frozen=True)
