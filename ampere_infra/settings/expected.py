@@ -32,12 +32,12 @@ def expected_in(field: FieldInfo, *, element: bool = False) -> str:
         of_keys = f"with the keys {', '.join((keys or list(section.model_fields))[:_KEYS_LISTED])}"
         return f"a list of sections {of_keys}" if listed else f"a section {of_keys}"
     if choices := choices_of(annotation):
-        return " or ".join(choices)
+        return " or ".join((", ".join(choices[:-1]), choices[-1]))
     if annotation is bool:
         return "true or false"
     if annotation is int:
         return f"a whole number from {_bound(field, 'ge')} to {_bound(field, 'le')}"
-    example = next(_examples(annotation, field.metadata), "a value")
+    example = next((w.example for w in written_in(annotation, field.metadata)), "a word")
     if get_origin(annotation) is tuple and not element:
         return f"a list such as [{example}]"
     return f"text such as {example}"
@@ -47,14 +47,14 @@ def _bound(field: FieldInfo, name: str) -> object:
     return next((getattr(m, name) for m in field.metadata if hasattr(m, name)), "")
 
 
-def _examples(annotation: object, metadata: Iterable[object]) -> Iterator[str]:
-    """Yield the examples of the written types inside ``annotation``."""
-    yield from (note.example for note in metadata if isinstance(note, Written))
+def written_in(annotation: object, metadata: Iterable[object]) -> Iterator[Written]:
+    """Yield how the values inside ``annotation`` are written."""
+    yield from (note for note in metadata if isinstance(note, Written))
     if annotation is Size:
-        yield Size.written().example
+        yield Size.written()
     arguments = get_args(annotation)
     if get_origin(annotation) is Annotated:
-        yield from _examples(arguments[0], arguments[1:])
+        yield from written_in(arguments[0], arguments[1:])
     else:
         for argument in arguments:
-            yield from _examples(argument, ())
+            yield from written_in(argument, ())

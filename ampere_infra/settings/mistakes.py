@@ -54,6 +54,9 @@ class _Short(reprlib.Repr):
         self.maxlevel, self.maxdict, self.maxlist, self.maxtuple = 2, 3, 4, 4
         self.maxstring = self.maxother = self.maxlong = 60
 
+    def repr_str(self, x: str, level: int) -> str:
+        return super().repr_str(re.sub(r"//[^/@\s]*@", "//***@", x[:1000]), level)
+
     def repr_int(self, x: int, level: int) -> str:
         if x.bit_length() > 8 * self.maxlong:
             return f"<a number of about {x.bit_length() * 3 // 10} digits>"

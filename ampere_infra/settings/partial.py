@@ -34,7 +34,10 @@ def partially(model: type[M], data: object) -> M:
             found |= _section(name, section, values[name], listed=field.annotation is not section)
         else:
             found |= _leaf(model, name, values[name])
-    return model.model_construct(set(found), **found)
+    made = model.model_construct(set(found), **found)
+    for name in model.model_fields.keys() - found.keys():
+        vars(made).pop(name, None)
+    return made
 
 
 def _mapping(value: object) -> Mapping[str, object] | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from datetime import date
 from typing import TYPE_CHECKING
 
 from ampere_infra.settings.document import Misread
-from ampere_infra.settings.expected import choices_of, expected_in
+from ampere_infra.settings.expected import choices_of, expected_in, written_in
 from ampere_infra.settings.mistakes import Location, Mistake, path_of, secretive, shown
 from ampere_infra.settings.partial import section_of
 
@@ -25,7 +24,7 @@ def mistakes_of(model: type[Model], errors: Iterable[ErrorDetails]) -> Iterator[
 
     A missing key is not reported beside its own misspelling.
     """
-    found = list(errors)
+    found = [error for error in errors if not _is_echo(error)]
     meant = {
         (*error["loc"][:-1], suggestion)
         for error in found
@@ -43,6 +42,11 @@ def mistakes_of(model: type[Model], errors: Iterable[ErrorDetails]) -> Iterator[
             yield Mistake(path_of(location), shown(error["input"]), _wrong(model, error))
 
 
+def _is_echo(error: ErrorDetails) -> bool:
+    """Whether a list is called too short only because its elements have mistakes of their own."""
+    return error["type"] == "too_short" and bool(error["input"])
+
+
 def _unknown(model: type[Model], location: Location, value: object) -> Mistake:
     key = location[-1]
     return Mistake(
@@ -53,10 +57,10 @@ def _unknown(model: type[Model], location: Location, value: object) -> Mistake:
 
 
 def _suggestion(model: type[Model], location: Location) -> str:
-    if secretive(location[-1]):
-        return "secrets belong in the SOPS file of ampere:secrets_file"
     if close := _close(model, location):
         return f"did you mean {path_of((*location[:-1], close[0]))}?"
+    if secretive(location[-1]):
+        return "secrets belong in the SOPS file of ampere:secrets_file"
     if elsewhere := [p for p in _places(model, str(location[-1])) if p[:-1] != location[:-1]]:
         return f"did you mean {path_of(elsewhere[0])}?"
     section = _section_at(model, location[:-1])
@@ -126,8 +130,8 @@ def _because(error: ErrorDetails, field: FieldInfo | None) -> str | None:
     if kind == "too_short":
         return "is empty; write at least one"
     if kind == "invalid_key":
-        return "has a key that is no text; put the key in quotes"
-    return _quoted(value) if kind == "string_type" and field else None
+        return "is a key that is no text; put it in quotes"
+    return _quoted(value, field) if kind == "string_type" and field else None
 
 
 def _hint(error: ErrorDetails, field: FieldInfo | None) -> str:
@@ -136,25 +140,36 @@ def _hint(error: ErrorDetails, field: FieldInfo | None) -> str:
         return f"; did you mean {meant}?"
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return ", without quotes"
+    if kind == "int_type" and isinstance(value, Misread):
+        return ", in plain decimal digits"
     return ""
 
 
-def _quoted(value: object) -> str | None:
+def _quoted(value: object, field: FieldInfo) -> str | None:
     """Explain a number, a date or a truth value where text belongs."""
+    meaning = _meaning(value)
+    if meaning is None:
+        return None
+    text = value.text if isinstance(value, Misread) else shown(value)
+    for written in written_in(field.annotation, field.metadata):
+        try:
+            written.read(text)
+        except ValueError as error:
+            return str(error)
+    return f"YAML reads this as {meaning}; put it in quotes"
+
+
+def _meaning(value: object) -> str | None:
     if isinstance(value, bool):
-        return "YAML reads this as true or false; put it in quotes"
+        return "true or false"
     if isinstance(value, Misread):
-        return f'YAML reads this as {value.meaning}; put it in quotes: "{value.text[:80]}"'
-    if isinstance(value, int | float):
-        return "YAML reads this as a number; put it in quotes"
-    if isinstance(value, date):
-        return "YAML reads this as a date; put it in quotes"
-    return None
+        return value.meaning
+    return "a number" if isinstance(value, int | float) else None
 
 
 def _literal_meant(field: FieldInfo | None, value: object) -> str | None:
     if field is None or not isinstance(value, str):
         return None
     choices = {choice.lower(): choice for choice in choices_of(field.annotation)}
-    close = difflib.get_close_matches(value[:60].lower(), choices, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(value[:60].lower(), choices, n=1, cutoff=0.85)
     return choices[close[0]] if close else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from ampere_infra.settings.load import model_of
 
@@ -19,7 +19,7 @@ _PULUMIS_OWN: dict[str, object] = {
 }
 
 
-def json_schema(stack: str) -> dict[str, object]:
+def json_schema(stack: str) -> dict[str, Any]:
     """Return the JSON Schema (draft 07) of the whole file ``Pulumi.<stack>.yaml``.
 
     Raises:
@@ -44,7 +44,7 @@ def json_schema(stack: str) -> dict[str, object]:
         "additionalProperties": False,
         "$defs": definitions,
     }
-    return cast("dict[str, object]", _tidied(whole))
+    return cast("dict[str, Any]", _tidied(whole))
 
 
 def schema_file(stack: str) -> Path:

@@ -85,7 +85,7 @@ class MachineSize(Model):
     vcpu: Annotated[int, Field(strict=True, ge=1, le=64)]
     """Processors; a change restarts the machine anew, with its disks."""
     memory: Size
-    """A change restarts the machine anew, with its disks."""
+    """Memory; a change restarts the machine anew, with its disks."""
     root_disk: Size
     """The operating system and the container images; made anew when the machine is replaced."""
     data_disk: Size

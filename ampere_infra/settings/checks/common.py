@@ -48,7 +48,9 @@ def repeated(values: Iterable[tuple[Location, V]]) -> Iterator[Mistake]:
     first: dict[Hashable, Location] = {}
     for location, value in values:
         if value in first:
-            yield wrong(value, f"is used twice; {path_of(first[value])} has it too", *location)
+            yield wrong(
+                value, f"is used by {path_of(first[value])} already; choose another", *location
+            )
         else:
             first[value] = location
 

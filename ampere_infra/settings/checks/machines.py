@@ -49,7 +49,12 @@ def is_inside(s: HomeSettings, at: Location, machine: MachineSize) -> Iterator[M
     """The address is one of the nodes' network that nobody else can have."""
     address, subnet = machine.address, s.network.subnet
     if address not in subnet:
-        yield wrong(address, f"is outside ampere:network.subnet {subnet}", *at, "address")
+        yield wrong(
+            address,
+            f"is outside ampere:network.subnet {subnet}; choose a free one inside",
+            *at,
+            "address",
+        )
     elif address in {subnet.network_address, subnet.broadcast_address}:
         remedy = f"is the first or last address of {subnet}, which no machine can have"
         yield wrong(address, remedy, *at, "address")

@@ -121,7 +121,7 @@ def probes_fit_the_timeout(s: HomeSettings) -> Iterator[Mistake]:
     """The API can answer often enough in time, at one probe in a second."""
     probes, timeout = s.bootstrap.api_stable_probes, s.bootstrap.timeouts.api_stable
     if probes > timeout:
-        remedy = f"cannot be done in ampere:bootstrap.timeouts.api_stable, {timeout} seconds"
+        remedy = f"is more than ampere:bootstrap.timeouts.api_stable, {timeout} seconds; use fewer"
         yield wrong(probes, remedy, "bootstrap", "api_stable_probes")
 
 
