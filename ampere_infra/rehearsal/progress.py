@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from ampere_infra.rehearsal.events import Step
 
+ORDER = ("machines", "OS", "Kubernetes", "platform", "workers", "services")
 OS_READY = "-os-ready"
 STAGES = {
     "ampere:machines:": "machines",
@@ -33,6 +34,12 @@ def stage_of(urn: str) -> str | None:
             if owner.startswith(beginning):
                 return stage
     return None
+
+
+def stage_number(urn: str) -> int:
+    """Return where a resource's stage stands in the protocol; what has none stands first."""
+    stage = stage_of(urn)
+    return -1 if stage is None else ORDER.index(stage)
 
 
 class Progress:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from ampere_infra.rehearsal.progress import stage_number
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -29,6 +31,8 @@ def tree(steps: Iterable[Step]) -> Iterator[str]:
     children: dict[str, list[Step]] = defaultdict(list)
     for step in latest.values():
         children[step.parent if step.parent in latest else ""].append(step)
+    for siblings in children.values():
+        siblings.sort(key=_place)
     rows = list(_rows("", children, ""))
     width = max((len(label) for _, label in rows), default=0)
     names = max((len(step.name) for step, _ in rows), default=0)
@@ -36,6 +40,11 @@ def tree(steps: Iterable[Step]) -> Iterator[str]:
     for step, label in rows:
         plan = "" if step.op == "same" else step.op
         yield f" {SIGNS.get(step.op, '?'):2}  {label:{width}}  {step.name:{names}}  {plan}".rstrip()
+
+
+def _place(step: Step) -> tuple[int, str]:
+    """Components stand by their stages and names; what they are made of as the engine took it."""
+    return stage_number(step.urn), step.name if step.type.startswith("ampere:") else ""
 
 
 def _rows(urn: str, children: dict[str, list[Step]], indent: str) -> Iterator[tuple[Step, str]]:
