@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import binascii
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import pulumi
 from pulumi_command import remote
+from pydantic import SecretStr
 
 from ampere_infra.machines.known_hosts import HostKey, host_key
 from ampere_infra.settings.mistakes import Mistake, SettingsError, spelled
@@ -37,20 +38,13 @@ _OPENSSH_MAGIC = b"openssh-key-v1\x00"
 
 
 @dataclass(frozen=True)
-class PrivateKey:
-    """A private key; it does not print itself."""
-
-    text: str = field(repr=False)
-
-
-@dataclass(frozen=True)
 class KvmHost:
     """The host, with its key pinned and the user's key read."""
 
     user: str
     address: IPv4Address
     host_key: HostKey
-    private_key: pulumi.Output[str]
+    private_key: SecretStr
     key_file: str
     """The private key's file as the settings spell it, with ``/``."""
 
@@ -59,7 +53,7 @@ class KvmHost:
         return remote.ConnectionArgs(
             host=str(self.address),
             user=self.user,
-            private_key=self.private_key,
+            private_key=self._secret_key(),
             host_key=str(self.host_key),
             dial_error_limit=HOST_DIALS,
             per_dial_timeout=DIAL_SECONDS,
@@ -70,11 +64,14 @@ class KvmHost:
         return remote.ProxyConnectionArgs(
             host=str(self.address),
             user=self.user,
-            private_key=self.private_key,
+            private_key=self._secret_key(),
             host_key=str(self.host_key),
             dial_error_limit=HOST_DIALS,
             per_dial_timeout=DIAL_SECONDS,
         )
+
+    def _secret_key(self) -> pulumi.Output[str]:
+        return pulumi.Output.secret(self.private_key.get_secret_value())
 
     @property
     def ssh(self) -> list[str]:
@@ -131,7 +128,7 @@ def kvm_host(settings: Host, project: Path) -> KvmHost:
         user=settings.user,
         address=settings.address,
         host_key=pinned,
-        private_key=pulumi.Output.secret(key.text),
+        private_key=key,
         key_file=settings.private_key_file.replace("\\", "/"),
     )
 
@@ -160,7 +157,7 @@ def _pinned(settings: Host) -> HostKey | str:
     return known
 
 
-def _private_key(settings: Host) -> PrivateKey | str:
+def _private_key(settings: Host) -> SecretStr | str:
     text = _text_of(settings.private_key_file)
     make = (
         f"on this machine run `ssh-keygen -t ed25519 -N '' -f {settings.private_key_file}` and "
@@ -174,7 +171,7 @@ def _private_key(settings: Host) -> PrivateKey | str:
         return f"it holds no OpenSSH or PEM private key: {make}"
     if _is_encrypted(text):
         return f"a passphrase keeps it shut, and nobody is asked here; make one without: {make}"
-    return PrivateKey(text.replace("\r\n", "\n").rstrip("\n") + "\n")
+    return SecretStr(text.replace("\r\n", "\n").rstrip("\n") + "\n")
 
 
 def _text_of(path: str) -> str | None:

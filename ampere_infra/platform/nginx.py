@@ -130,9 +130,9 @@ class NginxFrontArgs:
 class NginxFront(pulumi.ComponentResource):
     """The front, installed on the host."""
 
-    stream: remote.Command | None
+    stream: pulumi.Resource | None
     """The gate of whatever speaks to the API through the host."""
-    http: remote.Command | None
+    http: pulumi.Resource | None
 
     def __init__(
         self, name: str, args: NginxFrontArgs, opts: pulumi.ResourceOptions | None = None

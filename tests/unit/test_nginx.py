@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
+from typing import Any
+
+import pulumi
+from machines_cases import COMMAND, Monitor, Recorder, host
 
 from ampere_infra.platform.nginx import (
+    NginxFront,
+    NginxFrontArgs,
     Site,
     http_config,
     http_path,
@@ -77,3 +83,45 @@ def test_root_is_asked_for_nothing_but_these_files_and_nginx():
     commands = sudo_commands(["/etc/nginx/conf.d/c.conf"])
     assert not [c for c in commands if "*" in c], "a wildcard in sudoers matches slashes too"
     assert all("/etc/nginx/conf.d/c.conf" in c for c in commands[:-2])
+
+
+def installed(**changes: Any) -> dict[str, Any]:
+    """The commands that the front asks for."""
+    monitor = Monitor()
+    pulumi.runtime.set_mocks(Recorder(), preview=False, monitor=monitor)
+
+    @pulumi.runtime.test
+    def program() -> None:
+        given: dict[str, Any] = {"http": "the sites", "stream": "the API", **changes}
+        NginxFront("front", NginxFrontArgs("c", host(), **given))
+
+    program()
+    return {request.name: request for request in monitor.requests if request.type == COMMAND}
+
+
+def inputs(request: Any) -> dict[str, Any]:
+    return pulumi.runtime.rpc.deserialize_properties(request.object)
+
+
+def test_the_front_installs_each_file_from_stdin_and_takes_it_away():
+    asked = {name: inputs(request) for name, request in installed().items()}
+    for name, path, text in (
+        ("front-http", http_path("c"), "the sites"),
+        ("front-stream", stream_path("c"), "the API"),
+    ):
+        assert asked[name]["stdin"] == text
+        assert asked[name]["create"].startswith(f"# ampere nginx-install {path}\n")
+        assert asked[name]["delete"].startswith(f"# ampere nginx-remove {path}\n")
+
+
+def test_files_that_nginx_tests_together_are_installed_one_after_the_other():
+    (before,) = installed()["front-http"].dependencies
+    assert before.endswith("::front-stream")
+
+
+def test_on_a_bridge_the_front_leaves_the_api_alone():
+    assert installed(stream=None).keys() == {"front-http"}
+
+
+def test_a_host_that_is_not_to_be_touched_is_not():
+    assert not installed(apply=False)

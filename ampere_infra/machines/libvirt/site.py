@@ -43,13 +43,13 @@ class LibvirtSite(pulumi.ComponentResource):
     """The host made ready."""
 
     args: LibvirtSiteArgs
-    preflight: remote.Command
+    preflight: pulumi.Resource
     provider: libvirt.Provider
     leftovers: Leftovers
     pool: libvirt.Pool
     network: libvirt.Network | None
     """None where the machines are on the host's own bridge."""
-    base_image: remote.Command
+    base_image: pulumi.Resource
     """The gate of every volume: it goes after them, and sweeps up when the cluster goes."""
 
     def __init__(
@@ -60,14 +60,14 @@ class LibvirtSite(pulumi.ComponentResource):
         self.leftovers = Leftovers(args.host)
         self.preflight = self._preflight(name)
         self.provider = libvirt.Provider(
-            name,
+            f"{name}-libvirt",
             uri=args.host.libvirt_uri,
             opts=pulumi.ResourceOptions(parent=self, depends_on=[self.preflight]),
         )
         self.pool = self._pool(name)
         self.network = self._nat_network(name) if args.network.mode == "nat" else None
         self.base_image = self._base_image(name)
-        self.register_outputs({"pool": self.pool.name, "base_image": self.base_image.stdout})
+        self.register_outputs({"pool": self.pool.name, "image": scripts.base_volume(args.image)})
 
     def interface(self, mac: str) -> libvirt.DomainNetworkInterfaceArgs:
         """A machine's interface; its address is in its own network-config, no lease is waited for.
@@ -94,7 +94,7 @@ class LibvirtSite(pulumi.ComponentResource):
     def _pool(self, name: str) -> libvirt.Pool:
         cluster, path = self.args.cluster, self.args.pool_path
         return libvirt.Pool(
-            name,
+            f"{name}-pool",
             name=cluster,
             type="dir",
             target=libvirt.PoolTargetArgs(path=path),
@@ -110,7 +110,7 @@ class LibvirtSite(pulumi.ComponentResource):
         cluster, bridge = self.args.cluster, bridge_name(self.args.cluster)
         clear = scripts.clear_network(cluster, bridge)
         return libvirt.Network(
-            name,
+            f"{name}-network",
             name=cluster,
             mode="nat",
             bridge=bridge,
