@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LARGEST = 1024 * 1024
-_MOST_NODES = 50_000
+_MOST_NODES = 20_000
 _DEEPEST = 40
 _TEXT = "tag:yaml.org,2002:str"
 _MERGE = "<<"

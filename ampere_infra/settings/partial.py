@@ -61,5 +61,9 @@ def _leaf(model: type[Model], name: str, value: object) -> dict[str, object]:
 
 @cache
 def _adapter(model: type[Model], name: str) -> TypeAdapter[object]:
-    hints = cast("dict[str, type[object]]", get_type_hints(model, include_extras=True))
-    return TypeAdapter(hints[name])
+    return TypeAdapter(_hints(model)[name])
+
+
+@cache
+def _hints(model: type[Model]) -> dict[str, type[object]]:
+    return cast("dict[str, type[object]]", get_type_hints(model, include_extras=True))

@@ -140,7 +140,7 @@ def _hint(error: ErrorDetails, field: FieldInfo | None) -> str:
         return f"; did you mean {meant}?"
     if kind == "int_type" and isinstance(value, str) and value.isdecimal():
         return ", without quotes"
-    if kind == "int_type" and isinstance(value, Misread):
+    if kind == "int_type" and isinstance(value, Misread) and value.text[:1] == "0":
         return ", in plain decimal digits"
     return ""
 

@@ -91,10 +91,12 @@ class Fixture:
         return {"config": patched(self.content["patch"])}
 
 
-def mistakes_in(text: str, folder: Path) -> list[str]:
-    """What is said of a stack file that holds ``text``."""
+def mistakes_in(fixture: Fixture, folder: Path) -> list[str]:
+    """What is said of ``fixture``; of a patch, without the way through a file."""
+    if "patch" in fixture.content:
+        return mistakes_of(fixture.document["config"])
     path = folder / "Pulumi.home.yaml"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    path.write_text(fixture.text, encoding="utf-8", newline="\n")
     try:
         parse("home", read_stack_file(path))
     except SettingsError as error:

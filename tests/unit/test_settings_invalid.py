@@ -22,14 +22,20 @@ PATCHES = [fixture for fixture in LOADED if "patch" in fixture.content]
 VALIDATOR = jsonschema.Draft7Validator(json_schema("home"))
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A place for a stack file, the same for all: a folder for each would take longer."""
+    return tmp_path_factory.mktemp("stack")
+
+
 def _name(fixture):
     return fixture.path.stem
 
 
 @pytest.mark.parametrize("fixture", LOADED, ids=_name)
-def test_each_spoilt_file_is_told_its_mistakes_and_nothing_else(fixture, tmp_path):
+def test_each_spoilt_file_is_told_its_mistakes_and_nothing_else(fixture, folder):
     assert fixture.content["mistakes"], "a fixture says what is expected"
-    assert mistakes_in(fixture.text, tmp_path) == fixture.content["mistakes"]
+    assert mistakes_in(fixture, folder) == fixture.content["mistakes"]
 
 
 @pytest.mark.parametrize("fixture", LOADED, ids=_name)
