@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -122,6 +123,13 @@ def program(node: NodeSpec) -> Iterator[File]:
             text = source.read_text(encoding="utf-8")
             yield File(f"{LIBRARY}/ampere_node/{source.name}", text)
     yield File(PROGRAM, render("launcher.j2", library=LIBRARY), "0755")
+
+
+@cache
+def sources() -> dict[str, str]:
+    """Return the modules of the node program, name to text."""
+    found = sorted(PROGRAM_SOURCE.glob("*.py"))
+    return {source.stem: source.read_text(encoding="utf-8") for source in found}
 
 
 def kubeadm_file(cluster: ClusterSpec, node: NodeSpec, ca_hash: str | None) -> File:

@@ -103,12 +103,8 @@ def apt_files(cluster: ClusterSpec) -> dict[str, str]:
     return files | {"/etc/apt/preferences.d/ampere": preferences}
 
 
-def mirrors(cluster: ClusterSpec) -> dict[str, object]:
-    """Return cloud-init's ``apt`` section: where the distribution's own packages come from."""
+def mirrors(cluster: ClusterSpec) -> tuple[str, str]:
+    """Return where the distribution's own packages and their security updates come from."""
     mirror = cluster.packages.ubuntu_mirror
     upstream = mirror == Packages().ubuntu_mirror
-    security = distribution(cluster).security_mirror if upstream else mirror
-    return {
-        "primary": [{"arches": ["default"], "uri": mirror}],
-        "security": [{"arches": ["default"], "uri": security}],
-    }
+    return mirror, distribution(cluster).security_mirror if upstream else mirror

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import yaml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -41,5 +41,15 @@ def render_yaml(template: str, **values: object) -> str:
         yaml.YAMLError: it is not.
     """
     text = render(template, **values)
-    list(yaml.safe_load_all(text))
+    parse(text)
     return text
+
+
+def parse(text: str) -> list[Any]:
+    """Return the documents in ``text``; by libyaml where there is one, which is ten times faster.
+
+    Raises:
+        yaml.YAMLError: it is no YAML.
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return list(yaml.load_all(text, Loader=loader))

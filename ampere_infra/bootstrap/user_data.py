@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import yaml
-
-from ampere_infra.bootstrap.node_files import files
+from ampere_infra.bootstrap.node_files import File, files
 from ampere_infra.bootstrap.packages import mirrors
+from ampere_infra.bootstrap.render import parse, render
 from ampere_infra.bootstrap.units import STATE
 from ampere_infra.settings.home import Packages, Timeouts
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
 
@@ -46,12 +45,15 @@ def user_data(
         ca_hash: the pin of the cluster's CA (``sha256:...``); the control plane needs none.
 
     Raises:
-        ValueError: a worker without ``ca_hash``.
+        ValueError: a worker without ``ca_hash``, or a text that does not read back as it was meant.
     """
-    neutral = _cloud_config(without_birth(cluster), node, authorized_key, ca_hash, {})
+    alike = without_birth(cluster)
+    neutral = _render(alike, node, authorized_key, files(alike, node, ca_hash, {}))
     identity = hashlib.sha256(neutral.encode()).hexdigest()[:12]
     birth = birth_facts(cluster) | {"user_data": identity}
-    text = _cloud_config(cluster, node, authorized_key, ca_hash, birth)
+    written = files(cluster, node, ca_hash, birth)
+    text = _render(cluster, node, authorized_key, written)
+    _check(node, text, written)
     return UserData(text, identity, birth)
 
 
@@ -78,70 +80,26 @@ def without_birth(cluster: ClusterSpec) -> ClusterSpec:
     )
 
 
-class _Dumper(yaml.SafeDumper):
-    """Writes texts of several lines as such, so that a person can read them."""
-
-
-def _text(_dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
-    return yaml.ScalarNode("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
-def _cloud_config(
-    cluster: ClusterSpec,
-    node: NodeSpec,
-    authorized_key: str,
-    ca_hash: str | None,
-    birth: Mapping[str, str],
+def _render(
+    cluster: ClusterSpec, node: NodeSpec, authorized_key: str, written: Sequence[File]
 ) -> str:
-    config: dict[str, Any] = {
-        **_machine(node),
-        **_access(cluster.login, authorized_key),
-        "apt": mirrors(cluster),
-        "package_update": False,
-        "package_upgrade": False,
-        "write_files": [
-            {"path": file.path, "permissions": file.mode, "content": file.text}
-            for file in files(cluster, node, ca_hash, birth)
-        ],
-        # No shell here, and nothing is provisioned: cloud-init has no module that enables a unit.
-        "runcmd": [
-            ["systemctl", "daemon-reload"],
-            ["systemctl", "enable", "--now", "--no-block", "ampere.target"],
-        ],
-    }
-    body = yaml.dump(config, Dumper=_Dumper, sort_keys=False, width=2**16, allow_unicode=True)
-    if yaml.safe_load(body) != config:
+    primary, security = mirrors(cluster)
+    return render(
+        "user-data.yaml.j2",
+        cluster=cluster,
+        node=node,
+        authorized_key=authorized_key.strip(),
+        mirror=primary,
+        security_mirror=security,
+        files=written,
+        state=STATE,
+        repeated=REPEATED,
+        semaphores=SEMAPHORES,
+    )
+
+
+def _check(node: NodeSpec, text: str, written: Sequence[File]) -> None:
+    """Make sure that cloud-init will write each file as it was meant, to the last space."""
+    read: list[dict[str, str]] = parse(text)[0]["write_files"]
+    if [File(f["path"], f["content"], f["permissions"]) for f in read] != list(written):
         raise ValueError(f"{node.name}: the user-data does not read back as what was meant")
-    return f"#cloud-config\n{body}"
-
-
-def _machine(node: NodeSpec) -> dict[str, Any]:
-    """Return name and disk, and the way out of a power cut before ``OS_READY``.
-
-    cloud-init marks a module as done when it begins, so one that was cut off would never be run
-    again. Until the node is ready, each boot lets it run those again that repeat safely.
-    """
-    semaphores = " ".join(f"{SEMAPHORES}/config_{module}" for module in REPEATED)
-    return {
-        "hostname": node.name,
-        "manage_etc_hosts": "localhost",
-        "growpart": {"mode": "auto", "devices": ["/"]},
-        "resize_rootfs": True,
-        "bootcmd": [f"test -e {STATE}/OS_READY || rm -f {semaphores}"],
-    }
-
-
-def _access(login: str, authorized_key: str) -> dict[str, Any]:
-    """Return the only account: one key, no password, no root."""
-    user = {
-        "name": login,
-        "shell": "/bin/bash",
-        "sudo": "ALL=(ALL) NOPASSWD:ALL",
-        "lock_passwd": True,
-        "ssh_authorized_keys": [authorized_key.strip()],
-    }
-    return {"users": [user], "disable_root": True, "ssh_pwauth": False}

@@ -1,0 +1,101 @@
+"""``kubeadm join`` on the node, cut off wherever it may be."""
+
+from __future__ import annotations
+
+import threading
+from http.server import ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+import pytest
+from bootstrap_cases import TOKEN, home
+from bootstrap_node_cases import FakeNode, fake_node
+
+from ampere_infra.bootstrap.node import api, core, receive, worker
+from ampere_infra.bootstrap.node.core import Failed
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+
+@pytest.fixture
+def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeNode]:
+    made = fake_node(tmp_path, monkeypatch, home().worker)
+    made.put("/var/lib/ampere/public/cluster-info", "public")
+    kubelet = made.root / "etc/kubernetes/kubelet.conf"
+    joined = f'cp "${{2#--config=}}" "{made.programs}/used"; mkdir -p "{kubelet.parent}"'
+    made.answer("kubeadm", f'[ "$1" = reset ] || {{ {joined}; echo k > "{kubelet}"; }}')
+    registered = f'[ -e "{made.programs}/used" ] && case "$*" in'
+    made.answer(
+        "kubectl", f"{registered} *status*) printf True;; *) printf ampere-k8s-node1;; esac"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), api.OnlyClusterInfo) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        made.facts(api_address="127.0.0.1", join_port=server.server_port)
+        made.type(f"{TOKEN}\n")
+        receive.receive_token()
+        yield made
+        server.shutdown()
+        thread.join()
+
+
+def kubeadm_calls(node: FakeNode) -> list[str]:
+    return [call.split()[1] for call in node.calls if call.startswith("kubeadm")]
+
+
+def test_a_worker_joins_with_its_token_and_the_pinned_ca(node: FakeNode) -> None:
+    worker.join()
+    used = (node.programs / "used").read_text()
+    assert f"token: {TOKEN}" in used, "the token was put in"
+    assert "caCertHashes:\n      - sha256:" in used, "the CA is pinned"
+    assert "unsafeSkipCAVerification" not in used
+    assert core.marked("NODE_JOINED")
+
+
+def test_nothing_of_the_token_is_left_after_the_join(node: FakeNode) -> None:
+    worker.join()
+    left = [path for path in node.root.rglob("*") if path.is_file() and TOKEN in path.read_text()]
+    assert not left, "a joined worker needs no token"
+
+
+def test_an_interrupted_join_is_begun_afresh(node: FakeNode) -> None:
+    node.put("/etc/kubernetes/bootstrap-kubelet.conf")
+    worker.join()
+    assert kubeadm_calls(node) == ["reset", "join"]
+
+
+def test_a_join_that_lost_only_its_marker_is_not_done_again(node: FakeNode) -> None:
+    worker.join()
+    (node.root / "var/lib/ampere/NODE_JOINED").unlink()
+    node.forget()
+    worker.join()
+    assert not kubeadm_calls(node), "the node is registered"
+    assert core.marked("NODE_JOINED")
+
+
+def test_a_worker_waits_for_a_control_plane_that_takes_workers(node: FakeNode) -> None:
+    node.facts(join_port=1)
+    with pytest.raises(Failed, match="takes no workers yet"):
+        worker.join()
+    assert not kubeadm_calls(node)
+
+
+def test_a_node_that_never_gets_ready_has_not_joined(node: FakeNode) -> None:
+    node.answer("kubectl", "printf False")
+    with pytest.raises(Failed, match="not ready"):
+        worker.join()
+    assert not core.marked("NODE_JOINED")
+
+
+def test_what_is_no_token_is_refused(node: FakeNode) -> None:
+    node.type("$(reboot)")
+    with pytest.raises(Failed, match="no bootstrap token"):
+        receive.receive_token()
+
+
+def test_a_joined_worker_stores_no_token(node: FakeNode) -> None:
+    worker.join()
+    node.type(TOKEN)
+    receive.receive_token()
+    assert not node.has(receive.TOKEN)
