@@ -130,6 +130,13 @@ def test_a_volume_never_takes_the_one_over_that_it_replaces():
         assert volume.options.deleteBeforeReplace
 
 
+def test_an_upload_that_broke_off_is_done_again():
+    seed = build(WORKER).asked[f"{NODE}-seed"]
+    assert list(seed.options.replaceOnChanges) == ["#initerror"], (
+        "the provider records half an image, and would never look at it again"
+    )
+
+
 def test_every_volume_goes_before_the_sweep():
     for volume in build(WORKER).of(VOLUME).values():
         assert "site-base-image" in volume.dependencies
@@ -203,9 +210,12 @@ def test_a_machine_that_is_kept_does_not_see_its_user_data_change():
     assert not list(site.asked[f"{NODE}-data"].options.ignoreChanges)
 
 
-def test_a_machine_that_refuses_is_protected_with_its_seed():
+def test_a_machine_that_refuses_is_protected_and_sees_its_user_data_change():
     site = build(spec(HOME, NODE, "refuse"))
-    assert protected(site) == {NODE, f"{NODE}-seed", f"{NODE}-root", f"{NODE}-data"}
+    assert protected(site) == {NODE, f"{NODE}-root", f"{NODE}-data"}, (
+        "the seed itself is not, so that one that was cut is healed; the machine in it stops a plan"
+    )
+    assert not list(site.asked[f"{NODE}-seed"].options.ignoreChanges)
 
 
 def test_the_master_and_its_root_are_protected():

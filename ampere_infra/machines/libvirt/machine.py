@@ -82,7 +82,7 @@ class LibvirtMachine(pulumi.ComponentResource):
             pool=self._args.site.pool.name,
             format="iso",
             source=self._args.user_data.apply(self._seed_file),
-            opts=self._volume_options(protect=self._protected_birth, birth=["name", "source"]),
+            opts=self._volume_options(protect=False, birth=["name", "source"]),
         )
 
     def _seed_file(self, told: UserData) -> str:
@@ -170,12 +170,9 @@ class LibvirtMachine(pulumi.ComponentResource):
         )
 
     @property
-    def _protected_birth(self) -> bool:
-        return self._args.spec.on_user_data_change == "refuse"
-
-    @property
     def _protected(self) -> bool:
-        return self._args.spec.protect or self._protected_birth
+        """A protected machine also keeps its seed: none is replaced under the machine it is in."""
+        return self._args.spec.protect or self._args.spec.on_user_data_change == "refuse"
 
     def _volume_options(self, *, protect: bool, birth: list[str]) -> pulumi.ResourceOptions:
         site, keep = self._args.site, self._args.spec.on_user_data_change == "keep"
@@ -186,6 +183,8 @@ class LibvirtMachine(pulumi.ComponentResource):
             protect=protect,
             # A volume of the same name that is there already would be taken over as it is.
             delete_before_replace=True,
+            # An upload that broke off is recorded as a volume like any other.
+            replace_on_changes=["#initerror"],
             ignore_changes=birth if keep else [],
         )
 
