@@ -28,6 +28,10 @@ class Part(Protocol):
         """Write the files that this piece received below ``folder``, secrets masked."""
         ...
 
+    def forget(self, name: str) -> None:
+        """Drop what was on, or in, the thing called ``name``, which another piece lost."""
+        ...
+
 
 P = TypeVar("P", bound=Part)
 
@@ -150,7 +154,15 @@ class World:
         """Return a world of its own in which the same things exist; its history begins anew."""
         with self.lock:
             parts = copy.deepcopy(self._parts)
-        return World(canaries=set(self.canaries), now=self.now, _parts=parts)
+        secrets = set(self.canaries)
+        return World(canaries=secrets, now=self.now, _made=set(self._made), _parts=parts)
+
+    def forget(self, *gone: str) -> None:
+        """Tell every piece that things are gone, by whatever names others know them."""
+        with self.lock:
+            for part in self._parts.values():
+                for name in gone:
+                    part.forget(name)
 
     def snapshot(self) -> dict[str, dict[str, object]]:
         """Return all that exists, comparable with another run's."""

@@ -141,7 +141,12 @@ class Double(service.ResourceProviderServicer):
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         with _answering(context):
             inputs = self._seen("Check", request.urn, request.news)
-            call = Call(request.urn, inputs=bare(inputs), old_inputs=bare(decode(request.olds)))
+            call = Call(
+                request.urn,
+                inputs=bare(inputs),
+                wrapped=inputs,
+                old_inputs=bare(decode(request.olds)),
+            )
             checked, failures = self._kind(request.urn).check(call, inputs)
             return pb.CheckResponse(inputs=encode(checked), failures=_failures(failures))
 
@@ -152,6 +157,7 @@ class Double(service.ResourceProviderServicer):
                 request.urn,
                 request.id,
                 bare(decode(request.news)),
+                decode(request.news),
                 bare(decode(request.olds)),
                 bare(decode(request.old_inputs)),
                 tuple(request.ignoreChanges),
@@ -163,7 +169,7 @@ class Double(service.ResourceProviderServicer):
     def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
         with _answering(context):
             inputs = self._seen("Create", request.urn, request.properties)
-            call = Call(request.urn, inputs=bare(inputs), preview=request.preview)
+            call = Call(request.urn, "", bare(inputs), inputs, preview=request.preview)
             kind = self._kind(request.urn)
             if request.preview:
                 planned = self._wrapped(kind, kind.plan(call), inputs)
@@ -181,6 +187,7 @@ class Double(service.ResourceProviderServicer):
                 request.urn,
                 request.id,
                 bare(inputs),
+                inputs,
                 bare(old),
                 bare(decode(request.old_inputs)),
                 tuple(request.ignoreChanges),
@@ -199,7 +206,7 @@ class Double(service.ResourceProviderServicer):
         with _answering(context):
             old = self._seen("Read", request.urn, request.properties)
             inputs = decode(request.inputs)
-            call = Call(request.urn, request.id, bare(inputs), bare(old), bare(inputs))
+            call = Call(request.urn, request.id, bare(inputs), inputs, bare(old), bare(inputs))
             kind = self._kind(request.urn)
             made = self._operate("read", call, inputs)
             if not made.id:
@@ -213,7 +220,7 @@ class Double(service.ResourceProviderServicer):
         with _answering(context):
             old = bare(self._seen("Delete", request.urn, request.properties))
             inputs = bare(decode(request.old_inputs))
-            self._operate("delete", Call(request.urn, request.id, inputs, old, inputs), {})
+            self._operate("delete", Call(request.urn, request.id, inputs, {}, old, inputs), {})
             return empty_pb2.Empty()
 
     def _kind(self, urn: str) -> Kind:

@@ -53,6 +53,8 @@ class Call:
     id: str = ""
     inputs: Properties = field(default_factory=dict[str, "Value"])
     """What the program wants; what the state has of it when the resource is read or deleted."""
+    wrapped: Properties = field(default_factory=dict[str, "Value"])
+    """The inputs with their secrets still wrapped."""
     old: Properties = field(default_factory=dict[str, "Value"])
     """What the state has."""
     old_inputs: Properties = field(default_factory=dict[str, "Value"])

@@ -110,6 +110,17 @@ def bare(properties: Mapping[str, Value]) -> Properties:
     return {key: plain(value) for key, value in properties.items()}
 
 
+def masked(value: Value) -> Value:
+    """Return ``value`` with each secret replaced by a word that says so."""
+    if isinstance(value, Secret):
+        return "[secret]"
+    if isinstance(value, list):
+        return [masked(item) for item in value]
+    if isinstance(value, dict):
+        return {key: masked(item) for key, item in value.items()}
+    return value
+
+
 def holds(value: Value, test: Callable[[Value], bool]) -> bool:
     """Tell whether ``test`` is true of ``value`` or of anything inside it."""
     if test(value):

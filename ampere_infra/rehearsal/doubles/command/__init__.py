@@ -5,42 +5,50 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.base import Double
-from ampere_infra.rehearsal.doubles.kind import Call, Kind, Made
+from ampere_infra.rehearsal.doubles.command.errors import ExitError
+from ampere_infra.rehearsal.doubles.command.remote import CommandKind
+from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
+from ampere_infra.rehearsal.doubles.kind import RefusalError
+from ampere_infra.rehearsal.doubles.values import Properties, items, text
 
 if TYPE_CHECKING:
-    from ampere_infra.rehearsal.doubles.values import Properties
     from ampere_infra.rehearsal.world import World
 
-
-class LenientKind(Kind):
-    """Accepts everything."""
-
-    def create(self, call: Call) -> Made:
-        """Echo."""
-        return Made(call.name, dict(call.inputs))
-
-    def update(self, call: Call) -> Made:
-        """Echo."""
-        return Made(call.id, dict(call.inputs))
+RUN = "command:local:run"
 
 
-class LenientDouble(Double):
-    """Accepts everything."""
+class CommandDouble(Double):
+    """The provider."""
 
     package = "command"
     version = "1.2.1"
 
-    def kind(self, token: str) -> Kind:
-        """Whatever."""
-        del token
-        return LenientKind()
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.kinds = {"command:remote:Command": CommandKind(world)}
+        self.shell = Shell(world)
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
-        """Nothing."""
-        del token
-        return arguments
+        """Run a command on this machine: only SSH to a host does anything."""
+        if token != RUN:
+            return super().invoke(token, arguments)
+        interpreter = [str(word) for word in items(arguments, "interpreter")]
+        line = text(arguments, "command")
+        self.world.invocations.append((token, line))
+        if not interpreter or interpreter[0] != "ssh":
+            raise RefusalError(
+                f'exec: "{(interpreter or ["sh"])[0]}": the rehearsal runs nothing on this machine'
+            )
+        address = interpreter[-1].rpartition("@")[2]
+        order = Order(address, line, text(arguments, "stdin"))
+        try:
+            with self.world.lock:
+                stdout = self.shell.run(order)
+        except ExitError as error:
+            raise RefusalError(f'exit status 1: running "{line}":\n{error}\n') from error
+        return {**arguments, "stdout": stdout, "stderr": ""}
 
 
 def double(world: World) -> Double:
     """Return the double of this package."""
-    return LenientDouble(world)
+    return CommandDouble(world)

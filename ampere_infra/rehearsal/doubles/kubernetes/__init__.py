@@ -4,43 +4,64 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pulumi_kubernetes import ProviderArgs
+
+from ampere_infra.rehearsal.doubles import schema
 from ampere_infra.rehearsal.doubles.base import Double
-from ampere_infra.rehearsal.doubles.kind import Call, Kind, Made
+from ampere_infra.rehearsal.doubles.diffs import Change, Difference, changes
+from ampere_infra.rehearsal.doubles.kind import Failure, Kind, RefusalError
+from ampere_infra.rehearsal.doubles.kubernetes.access import Access
+from ampere_infra.rehearsal.doubles.kubernetes.objects import ObjectKind
+from ampere_infra.rehearsal.doubles.kubernetes.releases import ReleaseKind
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.doubles.values import Properties
     from ampere_infra.rehearsal.world import World
 
-
-class LenientKind(Kind):
-    """Accepts everything."""
-
-    def create(self, call: Call) -> Made:
-        """Echo."""
-        return Made(call.name, dict(call.inputs))
-
-    def update(self, call: Call) -> Made:
-        """Echo."""
-        return Made(call.id, dict(call.inputs))
+_RELEASE = "kubernetes:helm.sh/v3:Release"
+_PARTS_OF_A_TOKEN = 3
 
 
-class LenientDouble(Double):
-    """Accepts everything."""
+class KubernetesDouble(Double):
+    """The provider."""
 
     package = "kubernetes"
     version = "4.34.2"
 
-    def kind(self, token: str) -> Kind:
-        """Whatever."""
-        del token
-        return LenientKind()
+    def __init__(self, world: World) -> None:
+        super().__init__(world)
+        self.access = Access(world)
+        self.known: dict[str, Kind] = {_RELEASE: ReleaseKind(self.access)}
 
-    def invoke(self, token: str, arguments: Properties) -> Properties:
-        """Nothing."""
-        del token
-        return arguments
+    def kind(self, token: str) -> Kind:
+        """Return the kind of object; there is no end to them, so each is made when it is met."""
+        if len(token.split(":")) != _PARTS_OF_A_TOKEN or "/" not in token:
+            raise RefusalError(f"unrecognized resource type: {token}")
+        if token not in self.known:
+            self.known[token] = ObjectKind(token, self.access)
+        return self.known[token]
+
+    def check_config(self, config: Properties) -> list[Failure]:
+        """Refuse settings that the provider does not have."""
+        fields = schema.fields_of(ProviderArgs)
+        names = (name for name in config if name not in fields and name != "version")
+        return [Failure(f"unknown configuration key {name}", name) for name in names]
+
+    def diff_config(self, old: Properties, new: Properties) -> Difference:
+        """Replace all objects when it is another cluster; anything else is an update."""
+        found = tuple(changes(old, new, skip=lambda _: False))
+        keys = {"clusterIdentifier"} if new.get("clusterIdentifier") else {"kubeconfig"}
+        replacing = frozenset(change.path for change in found if self._replaces(change, keys))
+        return Difference(found, replacing)
+
+    def configure(self, config: Properties) -> None:
+        """Look for the cluster."""
+        self.access.configure(config)
+
+    def _replaces(self, change: Change, keys: set[str]) -> bool:
+        return change.top in keys
 
 
 def double(world: World) -> Double:
     """Return the double of this package."""
-    return LenientDouble(world)
+    return KubernetesDouble(world)

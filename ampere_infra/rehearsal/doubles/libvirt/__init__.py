@@ -13,11 +13,11 @@ from urllib.parse import parse_qs, urlparse
 from ampere_infra.rehearsal.doubles.base import Double
 from ampere_infra.rehearsal.doubles.kind import Failure, RefusalError
 from ampere_infra.rehearsal.doubles.libvirt.domains import DomainKind
-from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
 from ampere_infra.rehearsal.doubles.libvirt.networks import NetworkKind
 from ampere_infra.rehearsal.doubles.libvirt.pools import PoolKind
 from ampere_infra.rehearsal.doubles.libvirt.volumes import VolumeKind
 from ampere_infra.rehearsal.doubles.values import Properties, text
+from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.world import World
@@ -36,9 +36,9 @@ class LibvirtDouble(Double):
         host = world.part(Hypervisor)
         self.kinds = {
             "libvirt:index/pool:Pool": PoolKind(host),
-            "libvirt:index/volume:Volume": VolumeKind(host),
+            "libvirt:index/volume:Volume": VolumeKind(host, world),
             "libvirt:index/network:Network": NetworkKind(host),
-            "libvirt:index/domain:Domain": DomainKind(host),
+            "libvirt:index/domain:Domain": DomainKind(host, world),
         }
 
     def check_config(self, config: Properties) -> list[Failure]:
@@ -54,6 +54,7 @@ class LibvirtDouble(Double):
 
     def configure(self, config: Properties) -> None:
         """Check the URI as the SSH dialer does, which reads its files while it is configured."""
+        self.world.part(Hypervisor).dialled = True
         uri = urlparse(text(config, "uri"))
         if not uri.scheme or uri.path not in ("/system", "/session", "/default"):
             raise RefusalError(f"failed to connect: invalid libvirt URI '{text(config, 'uri')}'")

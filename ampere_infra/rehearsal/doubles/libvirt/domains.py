@@ -8,11 +8,12 @@ from pulumi_libvirt import DomainArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Domain, Interface
 from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
+from ampere_infra.rehearsal.places.hypervisor import Domain, Interface
 
 if TYPE_CHECKING:
-    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor, Network
+    from ampere_infra.rehearsal.places.hypervisor import Hypervisor, Network
+    from ampere_infra.rehearsal.world import World
 
 _FORCE_NEW = frozenset(
     {"name", "description", "vcpu", "memory", "firmware", "type", "coreosIgnition", "fwCfgName"}
@@ -58,8 +59,9 @@ class DomainKind(Bridged):
     )
     worst = frozenset({"create", "update", "delete"})
 
-    def __init__(self, host: Hypervisor) -> None:
+    def __init__(self, host: Hypervisor, world: World) -> None:
         self.host = host
+        self.world = world
 
     def create(self, call: Call) -> Made:
         """Define and start a machine; when the start fails, it stays defined."""
@@ -111,7 +113,7 @@ class DomainKind(Bridged):
                 f"deleting {call.urn}: couldn't undefine libvirt domain with flags: "
                 "client socket is closed"
             )
-        self.host.undefine(domain)
+        self.world.forget(*self.host.undefine(domain))
 
     def _start(self, domain: Domain, *, breaks: bool) -> None:
         for interface in domain.interfaces:

@@ -9,13 +9,13 @@ from pulumi_libvirt import NetworkArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, at, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Network
 from ampere_infra.rehearsal.doubles.values import Properties, Value, items, text
+from ampere_infra.rehearsal.places.hypervisor import Network
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
-    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
+    from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
 _MODES = ("none", "nat", "route", "open", "bridge")
 _FEWEST_HOST_BITS, _RESERVED = 3, 3

@@ -8,11 +8,11 @@ from pulumi_libvirt import PoolArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Made, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Pool
 from ampere_infra.rehearsal.doubles.values import Properties, Value, table, text
+from ampere_infra.rehearsal.places.hypervisor import Pool
 
 if TYPE_CHECKING:
-    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
+    from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
 _CAPACITY = 2 * 1024**4
 

@@ -10,12 +10,13 @@ from pulumi_libvirt import VolumeArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Volume
-from ampere_infra.rehearsal.doubles.libvirt.seeds import is_iso, read_seed
 from ampere_infra.rehearsal.doubles.values import Properties, number, text
+from ampere_infra.rehearsal.places.hypervisor import Volume
+from ampere_infra.rehearsal.places.seeds import is_iso, read_seed
 
 if TYPE_CHECKING:
-    from ampere_infra.rehearsal.doubles.libvirt.hypervisor import Hypervisor
+    from ampere_infra.rehearsal.places.hypervisor import Hypervisor
+    from ampere_infra.rehearsal.world import World
 
 _QCOW2 = b"QFI\xfb\x00\x00\x00\x03"
 _EXCLUDE = "'{}' can't be specified when also 'source' is given"
@@ -39,8 +40,9 @@ class VolumeKind(Bridged):
     )
     worst = frozenset({"create"})
 
-    def __init__(self, host: Hypervisor) -> None:
+    def __init__(self, host: Hypervisor, world: World) -> None:
         self.host = host
+        self.world = world
 
     def create(self, call: Call) -> Made:
         """Make the volume, or silently take over the one of that name, and upload its source."""
@@ -74,6 +76,7 @@ class VolumeKind(Bridged):
     def delete(self, call: Call) -> None:
         """Remove the volume; neither its absence nor its use is an error."""
         self.host.volumes.pop(call.id, None)
+        self.world.forget(call.id)
 
     def _fill(self, volume: Volume, call: Call) -> bytes | None:
         """Give ``volume`` what the inputs say and return the content to upload, if any."""

@@ -6,17 +6,25 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ampere_infra.rehearsal.stable import stable
+from cryptography.hazmat.primitives.asymmetric import ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ampere_infra.rehearsal.places.stable import stable
 
 if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
     from pathlib import Path
 
-    from ampere_infra.rehearsal.doubles.libvirt.seeds import Seed
+    from ampere_infra.rehearsal.places.seeds import Seed
 
 
 def _uuid() -> str:
     return str(uuid.uuid4())
+
+
+def _host_key() -> str:
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    return key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
 
 @dataclass
@@ -86,6 +94,10 @@ class Domain:
     running: bool = False
     born_of: Seed | None = None
     """What cloud-init read when the machine started for the first time."""
+    host_key: str = ""
+    """The public key that its sshd made at its birth."""
+    marks: dict[str, str] = field(default_factory=dict[str, str])
+    """What it was given and what it became since."""
 
 
 @dataclass
@@ -99,6 +111,8 @@ class Hypervisor:
     addresses: dict[str, str] = field(default_factory=dict[str, str])
     """Which machine answers on an address."""
     macs: dict[str, str] = field(default_factory=dict[str, str])
+    dialled: bool = False
+    """Whether a provider was configured for this host."""
     writers: dict[str, str] = field(default_factory=dict[str, str])
     """Which running machine holds a volume."""
 
@@ -132,6 +146,7 @@ class Hypervisor:
         for interface in domain.interfaces:
             self.macs[interface.mac] = domain.name
         if domain.born_of is None:
+            domain.host_key = _host_key()
             seeds = (self.volumes[k].seed for k in domain.disks if k in self.volumes)
             domain.born_of = next((seed for seed in seeds if seed is not None), None)
         if domain.born_of is not None:
@@ -151,16 +166,21 @@ class Hypervisor:
                 if index.get(key) == domain.name:
                     del index[key]
 
-    def undefine(self, domain: Domain) -> None:
-        """Forget a machine."""
+    def undefine(self, domain: Domain) -> tuple[str, ...]:
+        """Forget a machine and return all names that others may know it by."""
         self.stop(domain)
         self.domains.pop(domain.name, None)
         self._by_uuid.pop(domain.uuid, None)
+        addresses = domain.born_of.addresses if domain.born_of else ()
+        return (domain.uuid, *addresses)
 
     def answering(self, address: str) -> Domain | None:
         """Return the running machine that has ``address``."""
         name = self.addresses.get(address)
         return self.domains.get(name) if name is not None else None
+
+    def forget(self, name: str) -> None:
+        """Nothing here depends on another piece of the world."""
 
     def snapshot(self) -> dict[str, object]:
         """Return what exists, by name."""
@@ -215,6 +235,7 @@ def _domain(domain: Domain) -> dict[str, object]:
         "interfaces": [(i.network, i.bridge, i.mac) for i in domain.interfaces],
         "autostart": domain.autostart,
         "running": domain.running,
+        "marks": sorted(domain.marks),
         "born of": stable(domain.born_of.user_data) if domain.born_of else None,
     }
 

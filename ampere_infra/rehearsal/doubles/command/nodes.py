@@ -1,0 +1,125 @@
+"""What a node does when it is told to, or waited for: markers are earned, not given."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from ampere_infra.rehearsal.doubles.command.errors import ExitError
+from ampere_infra.rehearsal.doubles.kind import RefusalError
+from ampere_infra.rehearsal.doubles.tls.keys import load
+from ampere_infra.rehearsal.places.cluster import Cluster
+from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.world import World
+
+_GATE = re.compile(r"^until \[ -e \S*/([A-Z_]+) \]", re.MULTILINE)
+_RESULT = re.compile(r"^cat (\S+)\s*\Z", re.MULTILINE)
+_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+CA, TOKEN, API = "CA", "TOKEN", "CONTROL_PLANE_CREATED"
+
+
+class Nodes:
+    """Runs commands on machines."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.host = world.part(Hypervisor)
+        self.cluster = world.part(Cluster)
+
+    def run(self, node: Domain, text: str, stdin: str) -> str:
+        """Run a command on ``node`` and return its stdout.
+
+        Raises:
+            ExitError: it fails.
+        """
+        if gate := _GATE.search(text):
+            result = _RESULT.search(text)
+            return self._gate(node, gate[1], result[1] if result else "")
+        words = shlex.split(text)
+        program = next((n for n, w in enumerate(words) if w.endswith("/ampere-node")), None)
+        if program is not None:
+            verb, *arguments = words[program + 1 :]
+            action = getattr(self, f"_{verb.replace('-', '_')}", None)
+            if action is None:
+                raise ExitError(f"ampere-node: {verb}: no such command")
+            action(node, stdin, *arguments)
+        return ""
+
+    def _gate(self, node: Domain, marker: str, result: str) -> str:
+        if marker in (API, "API_STABLE"):
+            self._must(node, marker, CA in node.marks, "kubeadm-init.service waits for its CA")
+            node.marks.setdefault(API, "")
+            self.cluster.live_on(node.disks[-1] if node.disks else node.uuid, node.name)
+        elif marker == "NODE_JOINED":
+            self._join(node)
+        node.marks[marker] = ""
+        files = node.born_of.files if node.born_of else {}
+        return files.get(result, f"{marker} since its birth").rstrip("\n")
+
+    def _join(self, node: Domain) -> None:
+        token = node.marks.get(TOKEN)
+        self._must(node, "NODE_JOINED", token is not None, "kubeadm-join.service waits for a token")
+        masters = [d for d in self.host.domains.values() if API in d.marks and d.running]
+        admitted = [m for m in masters if m.marks.get(f"admitted {node.name}") == token]
+        why = "couldn't validate the identity of the API Server: there is no such token"
+        self._must(node, "NODE_JOINED", bool(admitted), why)
+        pinned = admitted[0].marks[CA]
+        told = node.born_of.user_data if node.born_of else ""
+        why = f"none of the public keys is pinned; the cluster's CA has {pinned}"
+        self._must(node, "NODE_JOINED", pinned in told, why)
+        self.cluster.nodes.add(node.name)
+
+    def _must(self, node: Domain, marker: str, is_so: object, why: str) -> None:
+        if not is_so:
+            raise ExitError(f"{node.name}: no {marker} in time. The end of its journal:\n{why}")
+
+    def _receive_pki(self, node: Domain, stdin: str) -> None:
+        try:
+            pair: dict[str, str] = json.loads(stdin)
+            certificate = x509.load_pem_x509_certificate(pair["ca.crt"].encode())
+            key = load(pair["ca.key"])
+        except (ValueError, KeyError, RefusalError) as error:
+            raise ExitError("ampere-node: stdin is no CA") from error
+        public = _spki(certificate.public_key().public_bytes)
+        if public != _spki(key.public_key().public_bytes):
+            raise ExitError("ampere-node: the CA's key is not its certificate's")
+        node.marks[CA] = f"sha256:{hashlib.sha256(public).hexdigest()}"
+
+    def _receive_token(self, node: Domain, stdin: str) -> None:
+        node.marks[TOKEN] = _digest_of_token(stdin)
+
+    def _admit(self, node: Domain, stdin: str, worker: str, *_: str) -> None:
+        self._must(node, API, API in node.marks, "there is no cluster to admit anybody to")
+        node.marks[f"admitted {worker}"] = _digest_of_token(stdin)
+
+    def _dismiss(self, node: Domain, stdin: str, worker: str, *_: str) -> None:
+        del stdin
+        node.marks.pop(f"admitted {worker}", None)
+        self.cluster.nodes.discard(worker)
+
+    def _roster(self, node: Domain, stdin: str, *workers: str) -> None:
+        del stdin
+        self._must(node, API, API in node.marks, "there is no cluster to have a roster")
+        for key in [mark for mark in node.marks if mark.startswith("roster")]:
+            del node.marks[key]
+        node.marks[f"roster {' '.join(workers)}"] = ""
+
+
+def _digest_of_token(stdin: str) -> str:
+    if not _TOKEN.fullmatch(stdin.strip()):
+        raise ExitError("ampere-node: stdin is no bootstrap token")
+    return hashlib.sha256(stdin.strip().encode()).hexdigest()
+
+
+def _spki(public_bytes: object) -> bytes:
+    assert callable(public_bytes)  # noqa: S101
+    encoded = public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return encoded if isinstance(encoded, bytes) else b""

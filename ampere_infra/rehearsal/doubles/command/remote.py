@@ -1,0 +1,157 @@
+"""``command:remote:Command``: SSH, and what the commands of the program do."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from typing import TYPE_CHECKING
+
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pulumi_command.remote import CommandArgs
+
+from ampere_infra.rehearsal.doubles.command.errors import ExitError
+from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
+from ampere_infra.rehearsal.doubles.diffs import Difference
+from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
+from ampere_infra.rehearsal.doubles.tls.keys import load
+from ampere_infra.rehearsal.doubles.values import (
+    UNKNOWN,
+    Properties,
+    Secret,
+    Value,
+    number,
+    plain,
+    table,
+    text,
+)
+from ampere_infra.rehearsal.places.hosts import Hosts
+from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.world import World
+
+_CONNECTION_DEFAULTS: dict[str, Value] = {
+    "user": "root",
+    "port": 22,
+    "dialErrorLimit": 10,
+    "perDialTimeout": 15,
+}
+_ON_A_NODE = ("/ampere-node ", "until [ -e /var/lib/ampere/")
+"""What tells a command for a node from one for a host, when nobody answers."""
+
+
+class CommandKind(Kind):
+    """A command on another machine."""
+
+    arguments = CommandArgs
+    secret = frozenset({"connection"})
+    worst = frozenset({"create", "update", "delete"})
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.shell = Shell(world)
+        self.host = world.part(Hypervisor)
+        self.hosts = world.part(Hosts)
+
+    def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
+        """Fill the connection's defaults in; the whole connection is secret."""
+        checked = dict(inputs)
+        connection = plain(checked.get("connection"))
+        if isinstance(connection, dict):
+            filled = {**_CONNECTION_DEFAULTS, **connection}
+            proxy = connection.get("proxy")
+            if isinstance(proxy, dict):
+                filled["proxy"] = {**_CONNECTION_DEFAULTS, **proxy}
+            checked["connection"] = Secret(filled)
+        return checked, self.type_failures(call)
+
+    def plan(self, call: Call) -> Properties:
+        """Return the inputs; what the command will print is not known."""
+        return {**call.inputs, "stdout": UNKNOWN, "stderr": UNKNOWN}
+
+    def plan_update(self, call: Call) -> Properties:
+        """Return the inputs; any change runs a command again."""
+        return self.plan(call)
+
+    def diff(self, call: Call) -> Difference:
+        """Return the changes; the SDK asks for a replacement when a trigger changes."""
+        difference = super().diff(call)
+        return Difference(difference.changes, frozenset({"triggers"}) & self._paths(difference))
+
+    def create(self, call: Call) -> Made:
+        """Run ``create``; when it fails nothing is recorded, whatever it did."""
+        identity = f"{call.name}{secrets.token_hex(4)}"
+        outputs = self._run(call, identity, text(call.inputs, "create"), call.inputs)
+        return Made(identity, {**call.inputs, **outputs})
+
+    def update(self, call: Call) -> Made:
+        """Run ``update``, or ``create`` where there is none."""
+        line = text(call.inputs, "update") or text(call.inputs, "create")
+        before: Properties = {key: call.old.get(key) for key in ("stdout", "stderr")}
+        outputs = self._run(call, call.id, line, call.inputs) if line else before
+        return Made(call.id, {**call.inputs, **outputs})
+
+    def delete(self, call: Call) -> None:
+        """Run ``delete``, if there is one."""
+        address = text(table(call.old, "connection"), "host")
+        line = text(call.old, "delete")
+        if line:
+            self._run(call, call.id, line, call.old)
+        elif call.fails:
+            raise RefusalError("client socket is closed")
+        self.hosts.drop(address, call.id)
+
+    def _run(self, call: Call, identity: str, line: str, state: Properties) -> Properties:
+        connection = table(state, "connection")
+        address = text(connection, "host")
+        if not line:
+            return {"stdout": "", "stderr": ""}
+        self._dial(connection, line)
+        order = Order(address, line, text(state, "stdin"), breaks=call.fails)
+        try:
+            stdout = self.shell.run(order)
+        except ExitError as error:
+            raise RefusalError(_ran("Process exited with status 1", line, f"{error}\n")) from error
+        if call.fails:
+            why = "wait: remote command exited without exit status or exit signal"
+            raise RefusalError(_ran(why, line, ""))
+        self.hosts.record(address, identity, line)
+        return {"stdout": stdout, "stderr": ""}
+
+    def _dial(self, connection: Properties, line: str) -> None:
+        """Do what an SSH client does before the command runs."""
+        address = text(connection, "host")
+        machine = self.host.answering(address)
+        tries = number(connection, "dialErrorLimit")
+        endpoint = f"{address}:{number(connection, 'port')}"
+        if machine is None:
+            if any(mark in line for mark in _ON_A_NODE):
+                prefix = "proxy: " if connection.get("proxy") else ""
+                raise RefusalError(
+                    f"{prefix}after {tries} failed attempts: dial tcp {endpoint}: "
+                    "connect: no route to host"
+                )
+            return
+        expected = text(connection, "hostKey")
+        if expected and expected.split()[:2] != machine.host_key.split()[:2]:
+            raise RefusalError(
+                f"after {tries} failed attempts: ssh: handshake failed: ssh: host key mismatch"
+            )
+        self._authenticate(connection, machine)
+
+    def _authenticate(self, connection: Properties, machine: Domain) -> None:
+        key = load(text(connection, "privateKey")).public_key()
+        line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        known = machine.born_of.authorized_keys if machine.born_of else ()
+        if not any(entry.split()[:2] == line.split()[:2] for entry in known):
+            raise RefusalError(
+                "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
+                "[none publickey], no supported methods remain"
+            )
+
+    def _paths(self, difference: Difference) -> frozenset[str]:
+        return frozenset(change.path for change in difference.changes)
+
+
+def _ran(why: str, line: str, output: str) -> str:
+    return f"{why}: running {json.dumps(line)}:\n{output}"

@@ -1,0 +1,228 @@
+"""Every object of the API: applied on the server's side, read back, replaced where it must be."""
+
+from __future__ import annotations
+
+import uuid
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from ampere_infra.rehearsal.doubles.diffs import Difference, changes
+from ampere_infra.rehearsal.doubles.kind import (
+    Call,
+    Failure,
+    IncompleteError,
+    Kind,
+    Made,
+    RefusalError,
+)
+from ampere_infra.rehearsal.doubles.kubernetes import rules
+from ampere_infra.rehearsal.doubles.values import (
+    Properties,
+    Value,
+    items,
+    masked,
+    number,
+    table,
+    text,
+)
+from ampere_infra.rehearsal.places.cluster import Key, Thing
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.doubles.kubernetes.access import Access
+    from ampere_infra.rehearsal.doubles.schema import Fault
+
+AUTONAMED = "pulumi.com/autonamed"
+_UNREACHABLE = "configured Kubernetes cluster is unreachable: {0}"
+_LOST = "http2: client connection lost"
+_EXISTS = """{0} "{1}" already exists
+
+The resource already exists in the cluster. This can happen when:
+
+  - Intentional upsert: set upsertExistingObjects on the provider to allow
+    server-side apply to update existing objects on create."""
+
+
+@cache
+def arguments_of(token: str) -> type | None:
+    """Return the SDK's class of a type's inputs; nothing for a custom resource's."""
+    group_version, kind = token.split(":")[1:]
+    group, _, version = group_version.partition("/")
+    name = f"pulumi_kubernetes.{group.split('.')[0]}.{version}"
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError:
+        return None
+    found = getattr(module, f"{kind}InitArgs", None) or getattr(module, f"{kind}Args", None)
+    return found if isinstance(found, type) else None
+
+
+class ObjectKind(Kind):
+    """One kind of object."""
+
+    worst = frozenset({"create", "update"})
+
+    def __init__(self, token: str, access: Access) -> None:
+        self.arguments = arguments_of(token)
+        self.access = access
+        self.cluster = access.cluster
+        group_version, self.kind = token.split(":")[1:]
+        self.api_version = group_version.removeprefix("core/")
+        self.secret = frozenset({"data", "stringData"} if self.kind == "Secret" else ())
+
+    def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
+        """Name the object if the program did not."""
+        checked = dict(inputs)
+        metadata = table(call.inputs, "metadata")
+        if not metadata.get("name"):
+            name = text(table(call.old_inputs, "metadata"), "name") or _made_up(call)
+            noted = {**table(metadata, "annotations"), AUTONAMED: "true"}
+            checked["metadata"] = {**metadata, "name": name, "annotations": noted}
+        return checked, self.type_failures(call)
+
+    def say(self, call: Call, fault: Fault) -> Failure:
+        """Return the API server's words for ``fault``."""
+        what = f"failed to create typed patch object ({call.name}; {self.api_version}, "
+        what += f"Kind={self.kind}): .{fault.path}: "
+        words = {"unknown": "field not declared in schema", "missing": "Required value"}
+        return Failure(what + words.get(fault.kind, f"expected {fault.detail}"), fault.path)
+
+    def diff(self, call: Call) -> Difference:
+        """Return what differs from the last inputs; a refresh has put the live state there."""
+        old, new = self._normal(call.old_inputs), self._normal(call.inputs)
+        found = [
+            change
+            for change in changes(old, new, skip=lambda _: False)
+            if not any(_is_below(change.path, path) for path in call.ignored)
+        ]
+        paths = rules.replaced(
+            self.kind,
+            secrets_mutable=self.access.flags.get("enableSecretMutable", False),
+            config_maps_mutable=self.access.flags.get("enableConfigMapMutable", False),
+        )
+        replacing = frozenset(c.path for c in found if any(_is_below(c.path, p) for p in paths))
+        return Difference(tuple(found), replacing, self._must_delete_first(call))
+
+    def create(self, call: Call) -> Made:
+        """Apply the object; when the connection breaks, the server has it all the same."""
+        self.access.must(_UNREACHABLE)
+        key = self._key(call.inputs)
+        refused = f'resource "{call.urn}" was not successfully created by the Kubernetes API server'
+        if key.namespace and not self.cluster.has_namespace(key.namespace):
+            raise RefusalError(f'{refused}: namespaces "{key.namespace}" not found')
+        if key in self.cluster.things and not self.access.flags.get("upsertExistingObjects"):
+            raise RefusalError(f"{refused}: {_EXISTS.format(_plural(self.kind), key.name)}")
+        self._validate(key, call, refused)
+        made = Made(_identity(key), self._apply(key, call))
+        if call.fails and self.kind in rules.AWAITED:
+            reason = f'resource "{call.urn}" was successfully created, but the Kubernetes API '
+            reason += "server reported that it failed to fully initialize or become live"
+            raise IncompleteError(made, [f"{reason}: timed out waiting to be Ready"])
+        if call.fails:
+            raise RefusalError(f"{refused}: {_LOST}")
+        return made
+
+    def read(self, call: Call) -> Made | None:
+        """Return the object as it was applied last."""
+        self.access.must(_UNREACHABLE)
+        key = self._key(call.old)
+        thing = self.cluster.things.get(key)
+        return Made(call.id, self._outputs(thing), thing.applied) if thing else None
+
+    def update(self, call: Call) -> Made:
+        """Apply the object again."""
+        self.access.must(_UNREACHABLE)
+        key = self._key(call.inputs)
+        failed = f'the Kubernetes API server reported that "{_identity(key)}" failed to fully '
+        failed += "initialize or become live"
+        self._validate(key, call, failed)
+        made = Made(call.id, self._apply(key, call))
+        if call.fails:
+            raise IncompleteError(made, [f"{failed}: {_LOST}"])
+        return made
+
+    def delete(self, call: Call) -> None:
+        """Delete the object and wait until it is gone."""
+        self.access.must(
+            "configured Kubernetes cluster is unreachable. If the cluster was deleted, you can "
+            "remove this resource from Pulumi state by rerunning the operation with the "
+            'PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true": {0}'
+        )
+        self.cluster.remove(self._key(call.old))
+
+    def _apply(self, key: Key, call: Call) -> Properties:
+        known = self.cluster.things.get(key)
+        identity = known.uid if known is not None else str(uuid.uuid4())
+        shown = masked({**call.wrapped, **dict.fromkeys(self._hidden(call), "[secret]")})
+        thing = self.cluster.things[key] = Thing(call.inputs, shown, identity)
+        for port in self._node_ports(call.inputs):
+            self.cluster.node_ports[port] = key
+        return self._outputs(thing)
+
+    def _hidden(self, call: Call) -> list[str]:
+        return [name for name in self.secret if name in call.inputs]
+
+    def _outputs(self, thing: Thing) -> Properties:
+        key = self._key(thing.applied)
+        metadata: dict[str, Value] = {**table(thing.applied, "metadata"), "uid": thing.uid}
+        metadata |= {"name": key.name, "generation": 1, "resourceVersion": "1"}
+        if key.namespace:
+            metadata["namespace"] = key.namespace
+        outputs: Properties = {**thing.applied, "metadata": metadata}
+        outputs |= {"apiVersion": self.api_version, "kind": self.kind}
+        if self.kind == "Secret":
+            outputs["data"] = rules.secret_data(thing.applied)
+        return outputs
+
+    def _validate(self, key: Key, call: Call, refused: str) -> None:
+        found = [
+            *rules.complaints(key, call.inputs),
+            *(
+                f"spec.ports[0].nodePort: Invalid value: {port}: provided port is already allocated"
+                for port in self._node_ports(call.inputs)
+                if self.cluster.node_ports.get(port, key) != key
+            ),
+        ]
+        if found:
+            raise RefusalError(f'{refused}: {self.kind} "{key.name}" is invalid: {found[0]}')
+
+    def _node_ports(self, inputs: Properties) -> list[int]:
+        if self.kind != "Service":
+            return []
+        ports = [port for port in items(table(inputs, "spec"), "ports") if isinstance(port, dict)]
+        return [found for port in ports if (found := number(port, "nodePort"))]
+
+    def _key(self, inputs: Properties) -> Key:
+        metadata = table(inputs, "metadata")
+        is_wide = self.kind in rules.CLUSTER_WIDE
+        namespace = "" if is_wide else text(metadata, "namespace") or "default"
+        return Key(self.api_version, self.kind, namespace, text(metadata, "name"))
+
+    def _normal(self, inputs: Properties) -> Properties:
+        """Return ``inputs`` with every way of writing the same thing made one."""
+        if self.kind != "Secret" or not inputs:
+            return inputs
+        kept = {key: value for key, value in inputs.items() if key != "stringData"}
+        return {**kept, "data": rules.secret_data(inputs)}
+
+    def _must_delete_first(self, call: Call) -> bool:
+        old, new = self._key(call.old_inputs), self._key(call.inputs)
+        noted = table(table(call.inputs, "metadata"), "annotations")
+        return old == new and AUTONAMED not in noted
+
+
+def _identity(key: Key) -> str:
+    return f"{key.namespace}/{key.name}" if key.namespace else key.name
+
+
+def _is_below(path: str, root: str) -> bool:
+    return path == root or path.startswith((f"{root}.", f"{root}["))
+
+
+def _made_up(call: Call) -> str:
+    return f"{call.name.lower()}-{uuid.uuid5(uuid.NAMESPACE_URL, call.urn).hex[:8]}"
+
+
+def _plural(kind: str) -> str:
+    lower = kind.lower()
+    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"
