@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Cilium(pulumi.ComponentResource):
             [],
         )
         self.release = release
-        self.ready = release.status.apply(lambda status: status.status)
+        self.ready = after("deployed", release)
         self.register_outputs({"ready": self.ready})
 
 

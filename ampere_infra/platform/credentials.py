@@ -9,6 +9,8 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 import pulumi_random as random
 
+from ampere_infra.platform.outputs import after
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -60,6 +62,6 @@ class Credentials(pulumi.ComponentResource):
             keepers=values,
             opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["keepers"]),
         )
-        self.name = secret.metadata.apply(lambda metadata: metadata.name or args.name)
+        self.name = after(args.name, secret)
         self.revision = pulumi.Output.unsecret(revision.hex)
         self.register_outputs({"name": self.name, "revision": self.revision})

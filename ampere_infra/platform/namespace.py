@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 import pulumi
 import pulumi_kubernetes as kubernetes
 
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.traffic import policies
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class Namespace(pulumi.ComponentResource):
             ),
             opts=args.target.child(self),
         )
-        self.ready_name = namespace.metadata.apply(lambda metadata: metadata.name or args.name)
+        self.ready_name = after(args.name, namespace)
 
     def _policies(self, name: str, args: NamespaceArgs) -> None:
         for policy in policies(args.target.traffic, args.name):

@@ -9,6 +9,7 @@ import pulumi
 
 from ampere_infra.bootstrap.spec import LOCAL_PATH
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class LocalPath(pulumi.ComponentResource):
             [namespace],
         )
         self.release = release
-        self.storage_class = release.status.apply(lambda _: STORAGE_CLASS)
+        self.storage_class = after(STORAGE_CLASS, release)
         self.register_outputs({"storageClass": self.storage_class})
 
 

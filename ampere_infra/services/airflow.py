@@ -11,6 +11,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
 from ampere_infra.services.airflow_values import REPOSITORY, ChartFacts, values
 from ampere_infra.services.traffic import AIRFLOW, AIRFLOW_API, AIRFLOW_PORT
@@ -85,7 +86,7 @@ class Airflow(pulumi.ComponentResource):
         self.release = release
         self._front(args, release)
         self.admin_secret_name = secrets["airflow-admin"].name
-        self.url = release.status.apply(lambda _: f"http://{args.domain}")
+        self.url = after(f"http://{args.domain}", release)
         self.register_outputs({"url": self.url})
 
     def _secret(

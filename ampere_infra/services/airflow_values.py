@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
+from ampere_infra.services.traffic import AIRFLOW_PORT
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -160,7 +162,12 @@ def _jobs(facts: ChartFacts) -> dict[str, Any]:
 
 def _config(facts: ChartFacts) -> dict[str, Any]:
     return {
-        "core": {"load_examples": "False", "auth_manager": AUTH_MANAGER},
+        "core": {
+            "load_examples": "False",
+            "auth_manager": AUTH_MANAGER,
+            # Else tasks would report to base_url, a name that only the LAN knows.
+            "execution_api_server_url": f"http://airflow-api-server:{AIRFLOW_PORT}/execution/",
+        },
         "api": {"base_url": f"http://{facts.domain}"},
         "fab": {"enable_proxy_fix": "True"},
         "logging": {

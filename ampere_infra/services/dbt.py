@@ -9,6 +9,7 @@ import pulumi
 import pulumi_kubernetes as kubernetes
 
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.outputs import after
 from ampere_infra.settings.types import MIB
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Dbt(pulumi.ComponentResource):
             opts=args.target.child(self),
         )
         self.transformations = Transformations(
-            config_map_name=config_map.metadata.apply(lambda metadata: metadata.name or SETTINGS),
+            config_map_name=after(SETTINGS, config_map),
             secret_name=secret.name,
             revision=secret.revision,
             image=args.image,

@@ -9,6 +9,7 @@ import pulumi
 
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.quantity import quantity
 from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
 from ampere_infra.services.traffic import MINIO, S3_PORT
@@ -100,7 +101,7 @@ class MinIO(pulumi.ComponentResource):
         self.release = release
         endpoint = f"http://minio.{MINIO}.svc.{args.dns_domain}:{S3_PORT}"
         self.store = ObjectStore(
-            endpoint=release.status.apply(lambda _: endpoint),
+            endpoint=after(endpoint, release),
             region=REGION,
             buckets=args.settings.buckets,
             logins={who: consumer.login for who, consumer in args.consumers.items()},

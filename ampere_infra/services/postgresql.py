@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pulumi
 
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.outputs import after
 from ampere_infra.platform.quantity import quantity
 from ampere_infra.platform.release import (
     OurChart,
@@ -19,8 +21,6 @@ from ampere_infra.platform.release import (
 from ampere_infra.services.traffic import OPERATOR, POSTGRES_PORT, POSTGRESQL
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from ampere_infra.platform.target import Target
     from ampere_infra.settings.services import PostgreSQL as PostgreSQLSettings
 
@@ -83,7 +83,7 @@ class PostgreSQL(pulumi.ComponentResource):
         )
         self.release = release
         host = f"postgresql-rw.{POSTGRESQL}.svc.{args.dns_domain}"
-        ready_host = release.status.apply(lambda _: host)
+        ready_host = after(host, release)
         self.databases = {
             database: Database(ready_host, POSTGRES_PORT, database, database, login.name)
             for database, login in logins.items()

@@ -6,10 +6,13 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
 from home_cluster import ROOT, plain, record, recorded, settings
 from jsonschema.validators import validator_for
+
+from ampere_infra.rehearsal.doubles.schema import faults, shape_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -17,6 +20,14 @@ if TYPE_CHECKING:
 
     Tool = Callable[[str], Path]
 
+KNOWN_GROUPS = {
+    "": kubernetes.core,
+    "apps": kubernetes.apps,
+    "batch": kubernetes.batch,
+    "policy": kubernetes.policy,
+    "rbac.authorization.k8s.io": kubernetes.rbac,
+    "storage.k8s.io": kubernetes.storage,
+}
 OURS = ["local-path", "minio", "postgresql"]
 UPSTREAM = ROOT.parent / "shared" / "upstream"
 CNPG = next(iter(sorted(UPSTREAM.glob("cloudnative-pg-*"))), None)
@@ -142,6 +153,21 @@ def test_a_charts_objects_are_well_formed(tool: Tool, name: str):
         assert item["metadata"]["name"], item["kind"]
         if item["kind"] not in {"StorageClass", "ClusterRole", "ClusterRoleBinding"}:
             assert item["metadata"]["namespace"] == name, f"{item['kind']} has no namespace"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_kubernetes_knows_every_field_of_a_charts_objects(tool: Tool, name: str):
+    checked = 0
+    for item in rendered(tool, name):
+        group, _, version = item["apiVersion"].rpartition("/")
+        module = KNOWN_GROUPS.get(group)
+        if module is None:
+            assert group == "postgresql.cnpg.io", "checked against the operator's definitions"
+            continue
+        arguments = getattr(getattr(module, version), f"{item['kind']}InitArgs")
+        assert [str(fault) for fault in faults(shape_of(arguments), item)] == []
+        checked += 1
+    assert checked
 
 
 @pytest.mark.parametrize("name", OURS)

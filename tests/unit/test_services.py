@@ -109,6 +109,11 @@ def test_airflows_logs_go_to_minio_by_a_connection_from_a_secret():
     assert "secretRef: {name: airflow-connections}" in values("airflow")["extraEnvFrom"]
 
 
+def test_tasks_report_to_airflows_api_server_inside_the_cluster():
+    core = values("airflow")["config"]["core"]
+    assert core["execution_api_server_url"] == "http://airflow-api-server:8080/execution/"
+
+
 def test_airflow_has_no_database_broker_or_metrics_of_the_charts_own():
     for part in ("postgresql", "pgbouncer", "redis", "statsd", "flower"):
         assert values("airflow")[part]["enabled"] is False, part
