@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import jsonschema
 import pytest
+from pydantic import ValidationError
 from settings_cases import (
     FIXTURES,
     Fixture,
@@ -14,6 +15,10 @@ from settings_cases import (
     real,
 )
 
+from ampere_infra.settings.checks import CHECKS
+from ampere_infra.settings.checks.common import listed
+from ampere_infra.settings.checks.machines import EACH
+from ampere_infra.settings.home import HomeSettings
 from ampere_infra.settings.mistakes import SettingsError
 from ampere_infra.settings.schema import json_schema
 
@@ -60,6 +65,26 @@ def test_the_engine_and_the_file_lead_to_the_same_verdict(fixture):
 
 def _places(lines):
     return [line.partition(": ")[0].replace(".12", "[12]") for line in lines]
+
+
+def test_each_cross_check_has_a_fixture():
+    unseen = {*CHECKS, *EACH}
+    for fixture in PATCHES:
+        sections = {
+            key.removeprefix("ampere:"): it for key, it in fixture.document["config"].items()
+        }
+        try:
+            settings = HomeSettings.model_validate(sections)
+        except ValidationError:
+            continue
+        unseen -= {check for check in unseen if _finds(check, settings)}
+    assert sorted(check.__name__ for check in unseen) == []
+
+
+def _finds(check, settings):
+    if check in CHECKS:
+        return any(check(settings))
+    return any(any(check(settings, at, machine)) for at, machine in listed(settings))
 
 
 def test_there_are_fixtures_enough_and_most_have_one_mistake():

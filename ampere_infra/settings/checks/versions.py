@@ -24,7 +24,7 @@ _CLOUDNATIVE_PG: Mapping[str, tuple[str, ...]] = {"0.29": ("14", "15", "16", "17
 _AIRFLOW: Mapping[str, str] = {"1.22": "3.2"}
 """Each chart's Airflow."""
 _LOCAL_PATH = "0.0.36"
-"""The first without CVE-2025-62878's path traversal and its successor."""
+"""The first past CVE-2025-62878 (until 0.0.34) and the injection into its helper pod's template."""
 
 
 def _minor(version: str) -> str:
