@@ -16,8 +16,8 @@ UV_NEEDED := $(PINNED_UV)
 endif
 
 # What the tests run besides what tools/ builds: programs, and the packages they come from.
-PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen
-PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client
+PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen curl
+PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client curl
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 .PHONY: help rehearse test unit lint format bench tools packages environment schema clean
