@@ -9,6 +9,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
+from ampere_infra.rehearsal.private_keys import private_lines
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
@@ -45,16 +47,11 @@ class Find:
 
 
 def canaries(name: str, secret: str) -> Iterator[Canary]:
-    """Return what to look for: the text itself, or the lines of a PEM's body."""
-    lines = secret.strip().splitlines()
-    if len(lines) == 1:
-        if len(secret) >= SHORTEST:
-            yield Canary(name, secret.strip())
-        return
-    # An OpenSSH key's first line is the same in all keys, and its last may be a few letters.
-    body = [line for line in lines if not line.startswith("-----")]
-    body = body[1:] if "OPENSSH" in lines[0] else body
-    yield from (Canary(name, line) for line in body if len(line) >= 2 * SHORTEST)
+    """Return what to look for: the text itself, or the lines of a private key that matter."""
+    if "PRIVATE KEY" in secret:
+        yield from (Canary(name, line) for line in private_lines(secret))
+    elif len(secret) >= SHORTEST:
+        yield Canary(name, secret.strip())
 
 
 def generated(state: Mapping[str, Any]) -> Iterator[Canary]:

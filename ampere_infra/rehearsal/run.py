@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ampere_infra import tools
 from ampere_infra.rehearsal.leaks import Canary, canaries, generated, search_files
@@ -20,7 +20,7 @@ from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
     from ampere_infra.rehearsal.engine import Engine, Outcome
@@ -121,9 +121,10 @@ class _Rehearsal:
 
     def _show(self, outputs: dict[str, Any]) -> None:
         self.say("\noutputs:")
-        width = max(map(len, outputs), default=0)
-        for name, value in sorted(outputs.items()):
-            self.say(f"    {name:{width}}  {value}")
+        rows = list(_rows(outputs))
+        width = max((len(name) for name, _ in rows), default=0)
+        for name, value in rows:
+            self.say(f"    {name:{width}}  {value}".rstrip())
         self.say("")
 
     def _delete(self) -> None:
@@ -172,6 +173,15 @@ class _Rehearsal:
         self.say(outcome.output)
         self.say(f"{outcome.operation} FAILED; the logs are in {self.stage.project.logs}")
         raise _Failed(FAILED)
+
+
+def _rows(outputs: dict[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in sorted(outputs.items()):
+        if isinstance(value, dict):
+            yield f"{indent}{name}:", ""
+            yield from _rows(cast("dict[str, Any]", value), f"{indent}  ")
+        else:
+            yield f"{indent}{name}", str(value)
 
 
 def _protected(state: dict[str, Any]) -> list[str]:
