@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -20,6 +21,7 @@ from ampere_infra.platform.nginx import (
     sudo_commands,
 )
 
+ROOT = Path(__file__).parents[2]
 SITES = (
     Site("s3", "s3.minio.local", 30900, streams=True),
     Site("airflow", "airflow.local", 30880, streams=False),
@@ -125,3 +127,10 @@ def test_on_a_bridge_the_front_leaves_the_api_alone():
 
 def test_a_host_that_is_not_to_be_touched_is_not():
     assert not installed(apply=False)
+
+
+def test_the_documented_sudoers_lines_are_those_that_are_needed():
+    documented = (ROOT / "docs/machines.md").read_text(encoding="utf-8")
+    paths = [http_path("ampere-k8s"), stream_path("ampere-k8s")]
+    for command in sudo_commands(paths):
+        assert re.search(rf"^  {re.escape(command)}(, \\)?$", documented, re.MULTILINE), command
