@@ -34,6 +34,9 @@ class Stage:
     """A file on the node that becomes the gate's output."""
 
 
+PREPARATION: Final = ("ampere-data-disk.service", "srv-ampere.mount", "ampere-packages.service")
+"""What every node does before kubeadm runs on it."""
+
 OS_READY: Final = Stage(
     marker="OS_READY",
     units=("cloud-init*", "cloud-config", "cloud-final", "ampere-os-ready.service"),
@@ -41,7 +44,7 @@ OS_READY: Final = Stage(
 )
 CONTROL_PLANE_CREATED: Final = Stage(
     marker="CONTROL_PLANE_CREATED",
-    units=("ampere-packages.service", "srv-ampere.mount", "kubeadm-init.service"),
+    units=(*PREPARATION, "kubeadm-init.service"),
     result=f"{STATE}/CONTROL_PLANE_CREATED",
 )
 API_STABLE: Final = Stage(
@@ -49,7 +52,7 @@ API_STABLE: Final = Stage(
 )
 NODE_JOINED: Final = Stage(
     marker="NODE_JOINED",
-    units=("ampere-packages.service", "srv-ampere.mount", "kubeadm-join.service"),
+    units=(*PREPARATION, "kubeadm-join.service"),
     result=f"{STATE}/NODE_JOINED",
 )
 

@@ -101,7 +101,7 @@ def test_an_empty_data_disk_gets_a_file_system(node: FakeNode) -> None:
     node.put("/dev/vdc")
     node.answer("blkid", "exit 2")
     system.data_disk("/dev/vdc", "ampere-data")
-    assert "mkfs.ext4 -q -m 0 -L ampere-data /dev/vdc" in node.calls
+    assert "mkfs.ext4 -q -F -m 0 -L ampere-data /dev/vdc" in node.calls
 
 
 def test_a_data_disk_that_was_attached_again_keeps_its_data(node: FakeNode) -> None:

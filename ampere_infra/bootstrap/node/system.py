@@ -87,7 +87,7 @@ def data_disk(device: str, label: str) -> None:
     await_device(at(device))
     status, found, _ = ask("blkid", "--probe", "--output", "export", device)
     if status == 2:  # noqa: PLR2004 - blkid's status for "nothing found"
-        run("mkfs.ext4", "-q", "-m", "0", "-L", label, device)
+        run("mkfs.ext4", "-q", "-F", "-m", "0", "-L", label, device)
     elif f"LABEL={label}" not in found.splitlines() or "TYPE=ext4" not in found.splitlines():
         raise Failed(f"{device} holds something that is not ours, left alone:\n{found}")
     run("udevadm", "trigger", "--settle", device)

@@ -10,6 +10,8 @@ from .receive import TOKEN
 
 KUBELET = "/etc/kubernetes/kubelet.conf"
 TEMPLATE = "/etc/ampere/kubeadm-join.yaml"
+LEFTOVERS = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
+"""Files of an interrupted ``kubeadm join``, over which the next one would stumble."""
 PLACEHOLDER = "abcdef.0123456789abcdef"
 """Where the token goes in the configuration that cloud-init wrote; kubeadm's own sample token."""
 
@@ -23,7 +25,7 @@ def join() -> None:
     known = facts()
     if not registered(known["name"]):
         check_control_plane(known["api_address"], known["join_port"])
-        if at(KUBELET).exists() or at("/etc/kubernetes/bootstrap-kubelet.conf").exists():
+        if any(at(f"/etc/kubernetes/{name}").exists() for name in LEFTOVERS):
             say("an earlier try was interrupted: starting afresh")
             run("kubeadm", "reset", "--force")
         kubeadm_join()
