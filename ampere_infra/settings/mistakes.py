@@ -46,6 +46,13 @@ class SettingsError(Exception):
         return "\n".join(lines)
 
 
+class _Hidden:
+    """Stands where a secret may be."""
+
+    def __repr__(self) -> str:
+        return "***"
+
+
 class _Short(reprlib.Repr):
     """Representations of any value, however large, in bounded time."""
 
@@ -56,6 +63,9 @@ class _Short(reprlib.Repr):
 
     def repr_str(self, x: str, level: int) -> str:
         return super().repr_str(re.sub(r"//[^/@\s]*@", "//***@", x[:1000]), level)
+
+    def repr_dict(self, x: dict[object, object], level: int) -> str:
+        return super().repr_dict({k: _Hidden() if secretive(k) else x[k] for k in x}, level)
 
     def repr_int(self, x: int, level: int) -> str:
         if x.bit_length() > 8 * self.maxlong:

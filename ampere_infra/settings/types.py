@@ -12,7 +12,34 @@ from ampere_infra.settings.addresses import OCTETS, read_address, read_network
 from ampere_infra.settings.sizes import GIB, KIB, MIB, TIB, Size
 from ampere_infra.settings.written import Written
 
-__all__ = ["GIB", "KIB", "MIB", "TIB", "Size"]
+__all__ = [
+    "GIB",
+    "KIB",
+    "MIB",
+    "TIB",
+    "Address",
+    "Bridge",
+    "Bucket",
+    "DnsLabel",
+    "DnsName",
+    "Email",
+    "Flag",
+    "HostPath",
+    "HttpUrl",
+    "HttpsUrl",
+    "ImageReference",
+    "LocalPath",
+    "Login",
+    "Model",
+    "NodePort",
+    "Registry",
+    "Seconds",
+    "SecretsPath",
+    "Sha256",
+    "Size",
+    "Subnet",
+    "Version",
+]
 
 
 class Model(BaseModel):

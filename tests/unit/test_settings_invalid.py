@@ -104,8 +104,9 @@ def test_a_secret_in_the_wrong_place_is_not_repeated():
     config = real()
     config["ampere:services"]["airflow"]["admin_password"] = "hunter2"
     config["ampere:api_token"] = "hunter2"
+    config["ampere:superset"] = {"admin": {"password": "hunter2"}}
     config["ampere:image"]["url"] = "https://me:hunter2@mirror.lan/noble.img"
     config["ampere:versions"] = {"secure": "hunter2"}
     told = mistakes_of(config)
-    assert len(told) == 4
+    assert len(told) == 5
     assert "hunter2" not in "\n".join(told)
