@@ -30,38 +30,36 @@ class CredentialsArgs:
     labels: Mapping[str, str] | None = None
 
 
-class Credentials(pulumi.ComponentResource):
-    """The Secret; charts get its ``name`` and put ``revision`` into an annotation of their pods.
-
-    A checksum of the values would let a short password be guessed from the annotation. The
-    revision is random and is drawn anew when a value changes: it says that, and nothing else.
-    """
+@dataclass(frozen=True)
+class Credentials:
+    """A Secret; charts get its ``name`` and put ``revision`` into an annotation of their pods."""
 
     name: pulumi.Output[str]
     """The Secret's name, known once it exists."""
     revision: pulumi.Output[str]
     """Another value means that the Secret's values are others."""
 
-    def __init__(
-        self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None
-    ) -> None:
-        super().__init__("ampere:platform:Credentials", name, None, opts)
-        values = {key: pulumi.Output.secret(value) for key, value in args.values.items()}
-        secret = kubernetes.core.v1.Secret(
-            name,
-            metadata=kubernetes.meta.v1.ObjectMetaArgs(
-                name=args.name, namespace=args.namespace, labels=args.labels
-            ),
-            type=args.kind,
-            string_data=values,
-            opts=args.target.child(self),
-        )
-        revision = random.RandomId(
-            name,
-            byte_length=4,
-            keepers=values,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=["keepers"]),
-        )
-        self.name = after(args.name, secret)
-        self.revision = pulumi.Output.unsecret(revision.hex)
-        self.register_outputs({"name": self.name, "revision": self.revision})
+
+def credentials(args: CredentialsArgs, parent: pulumi.Resource) -> Credentials:
+    """Make a Secret as part of ``parent``.
+
+    A checksum of the values would let a short password be guessed from the annotation. The
+    revision is random and is drawn anew when a value changes: it says that, and nothing else.
+    """
+    values = {key: pulumi.Output.secret(value) for key, value in args.values.items()}
+    secret = kubernetes.core.v1.Secret(
+        args.name,
+        metadata=kubernetes.meta.v1.ObjectMetaArgs(
+            name=args.name, namespace=args.namespace, labels=args.labels
+        ),
+        type=args.kind,
+        string_data=values,
+        opts=args.target.child(parent),
+    )
+    revision = random.RandomId(
+        args.name,
+        byte_length=4,
+        keepers=values,
+        opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["keepers"]),
+    )
+    return Credentials(after(args.name, secret), pulumi.Output.unsecret(revision.hex))

@@ -10,10 +10,17 @@ from urllib.parse import quote
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
-from ampere_infra.services.airflow_values import REPOSITORY, ChartFacts, values
+from ampere_infra.services.airflow_values import (
+    ADMIN,
+    CONNECTIONS,
+    KEYS,
+    REPOSITORY,
+    ChartFacts,
+    values,
+)
 from ampere_infra.services.traffic import AIRFLOW, AIRFLOW_API, AIRFLOW_PORT
 
 if TYPE_CHECKING:
@@ -85,17 +92,15 @@ class Airflow(pulumi.ComponentResource):
         )
         self.release = release
         self._front(args, release)
-        self.admin_secret_name = secrets["airflow-admin"].name
+        self.admin_secret_name = secrets[ADMIN].name
         self.url = after(f"http://{args.domain}", release)
         self.register_outputs({"url": self.url})
 
     def _secret(
         self, name: str, args: AirflowArgs, entries: Mapping[str, pulumi.Input[str]]
     ) -> Credentials:
-        return Credentials(
-            name,
-            CredentialsArgs(name, args.namespace.ready_name, entries, args.target),
-            pulumi.ResourceOptions(parent=self),
+        return credentials(
+            CredentialsArgs(name, args.namespace.ready_name, entries, args.target), self
         )
 
     def _front(self, args: AirflowArgs, release: pulumi.Resource) -> None:
@@ -125,15 +130,18 @@ class Airflow(pulumi.ComponentResource):
 
 def _entries(args: AirflowArgs) -> dict[str, dict[str, pulumi.Input[str]]]:
     return {
-        "airflow-metadata": {"connection": _connection(args)},
-        "airflow-fernet-key": {"fernet-key": args.keys.fernet_key},
-        "airflow-api-secret-key": {"api-secret-key": args.keys.api_secret_key},
-        "airflow-jwt-secret": {"jwt-secret": args.keys.jwt_secret},
-        "airflow-admin": {
+        # The chart asks for four Secrets, each with a key of its own: one holds them all.
+        KEYS: {
+            "connection": _connection(args),
+            "fernet-key": args.keys.fernet_key,
+            "api-secret-key": args.keys.api_secret_key,
+            "jwt-secret": args.keys.jwt_secret,
+        },
+        ADMIN: {
             "username": args.settings.admin_user,
             "password": args.keys.admin_password,
         },
-        "airflow-connections": {"AIRFLOW_CONN_MINIO": _minio_connection(args)},
+        CONNECTIONS: {"AIRFLOW_CONN_MINIO": _minio_connection(args)},
     }
 
 

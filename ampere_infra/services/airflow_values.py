@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from ampere_infra.settings.services import Airflow as AirflowSettings
 
+KEYS = "airflow-keys"
+ADMIN = "airflow-admin"
+CONNECTIONS = "airflow-connections"
 REPOSITORY = "https://airflow.apache.org"
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 LOGIN_FOLDER = "/run/secrets/ampere-admin"
@@ -84,12 +87,12 @@ def _identity(facts: ChartFacts) -> dict[str, Any]:
 
 
 def _secrets(facts: ChartFacts) -> dict[str, Any]:
-    names = facts.secret_names
+    keys = facts.secret_names[KEYS]
     return {
-        "data": {"metadataSecretName": names["airflow-metadata"]},
-        "fernetKeySecretName": names["airflow-fernet-key"],
-        "apiSecretKeySecretName": names["airflow-api-secret-key"],
-        "jwtSecretName": names["airflow-jwt-secret"],
+        "data": {"metadataSecretName": keys},
+        "fernetKeySecretName": keys,
+        "apiSecretKeySecretName": keys,
+        "jwtSecretName": keys,
     }
 
 
@@ -142,7 +145,7 @@ def _jobs(facts: ChartFacts) -> dict[str, Any]:
         "ttlSecondsAfterFinished": 0,
     }
     script = CREATE_USER.format(folder=LOGIN_FOLDER, email=facts.settings.admin_email)
-    login = {"name": "admin-login", "secret": {"secretName": facts.secret_names["airflow-admin"]}}
+    login = {"name": "admin-login", "secret": {"secretName": facts.secret_names[ADMIN]}}
     return {
         "migrateDatabaseJob": {**plain, "resources": _sized("100m", "384Mi", "1Gi")},
         "createUserJob": {
@@ -179,7 +182,7 @@ def _config(facts: ChartFacts) -> dict[str, Any]:
 
 
 def _environment(facts: ChartFacts) -> pulumi.Output[str]:
-    names = (facts.secret_names["airflow-connections"], facts.dbt_secret, facts.dbt_config_map)
+    names = (facts.secret_names[CONNECTIONS], facts.dbt_secret, facts.dbt_config_map)
     return pulumi.Output.format(
         "- secretRef: {{name: {0}}}\n- secretRef: {{name: {1}}}\n- configMapRef: {{name: {2}}}\n",
         *names,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pulumi
 import pulumi_kubernetes as kubernetes
 
-from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.credentials import CredentialsArgs, credentials
 from ampere_infra.platform.outputs import after
 from ampere_infra.settings.types import MIB
 
@@ -57,8 +57,7 @@ class Dbt(pulumi.ComponentResource):
     ) -> None:
         super().__init__("ampere:services:Dbt", name, None, opts)
         login = args.store.logins[args.consumer]
-        secret = Credentials(
-            LOGIN,
+        secret = credentials(
             CredentialsArgs(
                 name=LOGIN,
                 namespace=args.namespace.ready_name,
@@ -68,7 +67,7 @@ class Dbt(pulumi.ComponentResource):
                 },
                 target=args.target,
             ),
-            pulumi.ResourceOptions(parent=self),
+            self,
         )
         config_map = kubernetes.core.v1.ConfigMap(
             SETTINGS,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.quantity import quantity
@@ -125,11 +125,7 @@ class MinIO(pulumi.ComponentResource):
         entries: Mapping[str, pulumi.Input[str]],
         args: MinIOArgs,
     ) -> Credentials:
-        return Credentials(
-            name,
-            CredentialsArgs(name, namespace.ready_name, entries, args.target),
-            pulumi.ResourceOptions(parent=self),
-        )
+        return credentials(CredentialsArgs(name, namespace.ready_name, entries, args.target), self)
 
 
 def values(args: MinIOArgs, root: Credentials, users: Mapping[str, Credentials]) -> dict[str, Any]:

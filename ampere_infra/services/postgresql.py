@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from ampere_infra.platform.credentials import Credentials, CredentialsArgs
+from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.quantity import quantity
@@ -109,8 +109,7 @@ class PostgreSQL(pulumi.ComponentResource):
         )
 
     def _login(self, database: str, namespace: Namespace, args: PostgreSQLArgs) -> Credentials:
-        return Credentials(
-            f"postgresql-{database}",
+        return credentials(
             CredentialsArgs(
                 name=f"postgresql-{database}",
                 namespace=namespace.ready_name,
@@ -120,7 +119,7 @@ class PostgreSQL(pulumi.ComponentResource):
                 # The operator sets the role's password anew when this Secret changes.
                 labels={"cnpg.io/reload": "true"},
             ),
-            pulumi.ResourceOptions(parent=self),
+            self,
         )
 
 

@@ -10,11 +10,8 @@ CANARY = "canary-"
 REVISION = "random:index/randomId:RandomId"
 SECRETS = [
     "airflow-admin",
-    "airflow-api-secret-key",
     "airflow-connections",
-    "airflow-fernet-key",
-    "airflow-jwt-secret",
-    "airflow-metadata",
+    "airflow-keys",
     "dbt-s3",
     "minio-root",
     "minio-user-airflow",
@@ -90,8 +87,21 @@ def test_minio_answers_on_the_node_ports_of_the_settings():
     assert values("minio")["nodePorts"] == {"s3": ports.s3, "console": ports.minio}
 
 
+def test_airflow_takes_its_keys_from_one_secret():
+    chosen = values("airflow")
+    assert chosen["data"]["metadataSecretName"] == "airflow-keys"
+    names = {chosen[f"{key}SecretName"] for key in ("fernetKey", "apiSecretKey", "jwt")}
+    assert names == {"airflow-keys"}
+    assert set(plain(recorded().of(SECRET)["airflow-keys"])["stringData"]) == {
+        "connection",
+        "fernet-key",
+        "api-secret-key",
+        "jwt-secret",
+    }
+
+
 def test_airflow_reaches_its_database_with_an_escaped_password_over_tls():
-    connection = plain(recorded().of(SECRET)["airflow-metadata"])["stringData"]["connection"]
+    connection = plain(recorded().of(SECRET)["airflow-keys"])["stringData"]["connection"]
     assert connection.startswith("postgresql://airflow:canary-postgresql-airflow%2F%40%3A%25%2Bx@")
     assert connection.endswith(
         "@postgresql-rw.postgresql.svc.cluster.local:5432/airflow?sslmode=require"
@@ -144,7 +154,7 @@ def test_airflow_is_reached_through_the_node_that_runs_it_only():
 
 def test_pods_of_airflow_notice_a_changed_secret():
     revision = values("airflow")["airflowPodAnnotations"]["ampere/secrets-revision"]
-    assert revision.split("-") == ["0badcafe"] * 7, "six of its own and that of dbt"
+    assert revision.split("-") == ["0badcafe"] * 4, "three of its own and that of dbt"
 
 
 def test_dbt_tasks_are_told_where_their_data_is_and_how_big_they_may_get():
