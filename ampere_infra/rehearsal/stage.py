@@ -39,7 +39,11 @@ def real_program() -> None:
 
 @contextmanager
 def staged(
-    project: Project, world: World | None = None, program: Program = real_program
+    project: Project,
+    world: World | None = None,
+    program: Program = real_program,
+    *,
+    checkpoints: bool = False,
 ) -> Generator[Stage]:
     """Set the stage: the stack exists and is empty; nothing of it is left when the context ends.
 
@@ -61,6 +65,7 @@ def staged(
             program=program,
             providers=providers,
             logs=project.logs,
+            checkpoints=checkpoints,
         )
         stack.enter_context(engine)
         engine.init()
