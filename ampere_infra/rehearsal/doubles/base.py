@@ -131,7 +131,10 @@ class Double(service.ResourceProviderServicer):
     @override
     def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
         with _answering(context):
-            arguments = self._seen("Invoke", request.tok, request.args)
+            # The engine takes secrets' marks off whatever it passes to a function's stdin.
+            arguments = decode(request.args)
+            told = {key: value for key, value in arguments.items() if key != "stdin"}
+            self._seen("Invoke", request.tok, encode(told))
             response = pb.InvokeResponse()
             result: struct_pb2.Struct = getattr(response, "return")
             result.CopyFrom(encode(self.invoke(request.tok, bare(arguments))))
@@ -230,12 +233,13 @@ class Double(service.ResourceProviderServicer):
         kind = self._kind(call.urn)
         try:
             with self.world.operation(action, call.urn) as fails:
-                if fails and action not in kind.worst:
-                    raise RefusalError(LOST)
                 return _act(kind, action, replace(call, fails=fails))
+        except RefusalError as error:
+            raise RefusalError(kind.error(action, call, str(error))) from error
         except IncompleteError as error:
             outputs = self._wrapped(kind, error.made.outputs, inputs)
-            raise IncompleteError(replace(error.made, outputs=outputs), error.reasons) from error
+            made = replace(error.made, outputs=outputs)
+            raise IncompleteError(made, [kind.error("", call, r) for r in error.reasons]) from error
 
     def _seen(self, call: str, where: str, struct: struct_pb2.Struct) -> Properties:
         properties = decode(struct)
@@ -253,6 +257,8 @@ class Double(service.ResourceProviderServicer):
 
 
 def _act(kind: Kind, action: str, call: Call) -> Made:
+    if call.fails and action not in kind.worst:
+        raise RefusalError(LOST)
     match action:
         case "create":
             return kind.create(call)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.diffs import Change, Difference, changes
-from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
+from ampere_infra.rehearsal.doubles.kind import Call, Failure, IncompleteError, Kind, Made
 from ampere_infra.rehearsal.doubles.values import UNKNOWN, Properties, Value
 
 if TYPE_CHECKING:
@@ -63,16 +63,16 @@ class Bridged(Kind):
         return []
 
     def say(self, call: Call, fault: Fault) -> Failure:
-        """Return the bridge's words for ``fault``."""
-        if fault.kind == "missing":
-            return Failure(
-                f"Missing required argument. The argument '{fault.path}' is required, "
-                "but no definition was found",
-            )
+        """Return the bridge's words for ``fault``; it names no property."""
         at = f"Examine values at '{call.name}.{fault.path}'."
+        if fault.kind == "missing":
+            name = fault.path.rpartition(".")[2]
+            return Failure(
+                f'Missing required argument. The argument "{name}" is required, '
+                f"but no definition was found.. {at}"
+            )
         if fault.kind == "unknown":
-            meant = f" Did you mean '{fault.detail}'?" if fault.detail else ""
-            return Failure(f"Invalid or unknown key. {at}{meant}")
+            return Failure(f"Invalid or unknown key. {at}")
         return Failure(f"Incorrect attribute value type. {fault.detail} required. {at}")
 
     def plan(self, call: Call) -> Properties:
@@ -99,7 +99,7 @@ class Bridged(Kind):
     def update(self, call: Call) -> Made:
         """Change the resource in place, if Terraform's resource can."""
         if not self.rules.updatable:
-            raise RefusalError(f"updating {call.urn}: doesn't support update")
+            raise IncompleteError(Made(call.id, call.old), ["doesn't support update"])
         return self.change(call)
 
     def change(self, call: Call) -> Made:
@@ -127,6 +127,16 @@ class Bridged(Kind):
         """Tell whether old and new cannot live side by side: the name was given, not made up."""
         noted = call.inputs.get(DEFAULTS)
         return self._is_named() and isinstance(noted, list) and "name" not in noted
+
+
+class Sdk2(Bridged):
+    """A resource type of a provider that is written with Terraform's SDK, version 2."""
+
+    def error(self, action: str, call: Call, message: str) -> str:
+        """Return the message as SDK and bridge pass it on."""
+        wrapped = f"1 error occurred:\n\t* {message}\n\n"
+        where = {"delete": "deleting", "read": "refreshing"}.get(action)
+        return f"{where} {call.urn}: {wrapped}" if where else wrapped
 
 
 def at(value: Value, path: str) -> Value:

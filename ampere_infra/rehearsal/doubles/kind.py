@@ -132,6 +132,11 @@ class Kind:
     def delete(self, call: Call) -> None:
         """Take the resource away; it being gone is no error unless the provider makes it one."""
 
+    def error(self, action: str, call: Call, message: str) -> str:
+        """Return how the provider passes the message of a failed ``action`` on."""
+        del action, call
+        return message
+
     def inputs_read(self, call: Call, made: Made) -> Properties:
         """Return the inputs that a refresh records."""
         if made.inputs is not None:

@@ -133,6 +133,11 @@ class ObjectKind(Kind):
         """Apply the object again."""
         self.access.must(_UNREACHABLE)
         key = self._key(call.inputs)
+        if key not in self.cluster.things:
+            raise RefusalError(
+                f'update of resource "{call.urn}" failed: {_plural(self.kind)} "{key.name}" '
+                "not found"
+            )
         failed = f'the Kubernetes API server reported that "{_identity(key)}" failed to fully '
         failed += "initialize or become live"
         self._validate(key, call, failed)

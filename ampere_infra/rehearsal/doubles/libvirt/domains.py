@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pulumi_libvirt import DomainArgs
 
-from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
+from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
 from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
 from ampere_infra.rehearsal.places.hypervisor import Domain, Interface
@@ -33,6 +34,7 @@ _COMPUTED = frozenset(
     | {"graphics.type", "graphics.autoport", "graphics.listenType", "graphics.listenAddress"}
     | {"consoles[].sourceHost", "consoles[].sourceService", "video.type"}
 )
+_MAC = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 _ALWAYS: dict[str, Value] = {
     "arch": "x86_64",
     "emulator": "/usr/bin/qemu-system-x86_64",
@@ -40,7 +42,7 @@ _ALWAYS: dict[str, Value] = {
 }
 
 
-class DomainKind(Bridged):
+class DomainKind(Sdk2):
     """A machine."""
 
     arguments = DomainArgs
@@ -48,6 +50,7 @@ class DomainKind(Bridged):
         force_new=_FORCE_NEW,
         computed=_COMPUTED,
         defaults={
+            "coreosIgnition": "",
             "vcpu": 1,
             "memory": 512,
             "type": "kvm",
@@ -81,7 +84,18 @@ class DomainKind(Bridged):
     def read(self, call: Call) -> Made | None:
         """Return the machine that has this id."""
         domain = self.host.domain_of(call.id)
-        return Made(call.id, self._state(call.old, domain, fresh=False)) if domain else None
+        if domain is None:
+            return None
+        for key in domain.disks:
+            pool = self.host.pools.get(
+                self.host.volumes[key].pool if key in self.host.volumes else ""
+            )
+            if pool is not None and not pool.active:
+                raise RefusalError(
+                    "error retrieving volume for disk: Requested operation is not valid: "
+                    f"storage pool '{pool.name}' is not active"
+                )
+        return Made(call.id, self._state(call.old, domain, fresh=False))
 
     def change(self, call: Call) -> Made:
         """Start the machine if it does not run, and set what can be set on a live one."""
@@ -93,7 +107,7 @@ class DomainKind(Bridged):
             )
         made = Made(call.id, {**call.old, **self._state(call.inputs, domain, fresh=True)})
         if call.fails:
-            raise IncompleteError(made, [f"updating {call.urn}: client socket is closed"])
+            raise IncompleteError(made, ["client socket is closed"])
         if not domain.running:
             self._start(domain, breaks=False)
         domain.autostart = bool(call.inputs.get("autostart", domain.autostart))
@@ -104,14 +118,13 @@ class DomainKind(Bridged):
         domain = self.host.domain_of(call.id)
         if domain is None:
             raise RefusalError(
-                f"deleting {call.urn}: error retrieving libvirt domain by delete: "
+                f"error retrieving libvirt domain by delete: "
                 f"Domain not found: no domain with matching uuid '{call.id}'"
             )
         if call.fails:
             self.host.stop(domain)
             raise RefusalError(
-                f"deleting {call.urn}: couldn't undefine libvirt domain with flags: "
-                "client socket is closed"
+                "couldn't undefine libvirt domain with flags: client socket is closed"
             )
         self.world.forget(*self.host.undefine(domain))
 
@@ -145,6 +158,11 @@ class DomainKind(Bridged):
 
     def _wanted(self, inputs: Properties) -> Domain:
         interfaces = tuple(self._interface(entry) for entry in items(inputs, "networkInterfaces"))
+        if number(inputs, "memory") == 0:
+            raise RefusalError(
+                "error defining libvirt domain: XML error: Memory size must be specified via "
+                "<memory> or in the <numa> configuration"
+            )
         disks = tuple(key for entry in items(inputs, "disks") if (key := self._disk(entry)))
         return Domain(
             text(inputs, "name"),
@@ -176,7 +194,13 @@ class DomainKind(Bridged):
         nic = entry if isinstance(entry, dict) else {}
         network = self._network(nic)
         name = network.name if network is not None else ""
-        mac = text(nic, "mac").upper() or f"52:54:00:00:00:{len(self.host.macs) % 256:02X}"
+        mac = text(nic, "mac").upper()
+        if mac and not _MAC.fullmatch(mac):
+            raise RefusalError(
+                "error defining libvirt domain: XML error: "
+                f"unable to parse mac address '{text(nic, 'mac')}'"
+            )
+        mac = mac or f"52:54:00:00:00:{len(self.host.macs) % 256:02X}"
         if network is not None and network.mode != "bridge":
             for address in items(nic, "addresses"):
                 network.guests[mac] = str(address)
@@ -209,24 +233,24 @@ class DomainKind(Bridged):
                 self._nic_state(nic, interface, fresh=fresh)
                 for nic, interface in zip(nics, domain.interfaces, strict=False)
             ]
-        disks = items(inputs, "disks")
-        if disks:
-            found["disks"] = [
-                {**disk, "scsi": bool(disk.get("scsi"))} for disk in disks if isinstance(disk, dict)
-            ]
+        disks = [disk for disk in items(inputs, "disks") if isinstance(disk, dict)]
+        if fresh and disks:
+            found["disks"] = [{**disk, "scsi": bool(disk.get("scsi"))} for disk in disks]
+        elif domain.disks:
+            found["disks"] = [{"volumeId": key, "scsi": False} for key in domain.disks]
         return state(inputs, **found)
 
     def _nic_state(self, nic: Value, interface: Interface, *, fresh: bool) -> Value:
         """Return an interface as libvirt shows it: no lease, no address."""
         given = nic if isinstance(nic, dict) else {}
         network = self.host.networks.get(interface.network)
-        shown: Properties = {
+        found: Properties = {
             "waitForLease": False,
-            **given,
             "mac": interface.mac,
             "networkName": interface.network,
             "networkId": network.uuid if network is not None else "",
+            "hostname": "",
+            "addresses": [],
         }
-        if not fresh:
-            shown["addresses"] = []
-        return shown
+        # An update of an interface changes the state, not the machine: a refresh tells.
+        return {**found, **given} if fresh else {**given, **found}

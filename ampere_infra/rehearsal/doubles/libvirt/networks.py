@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pulumi_libvirt import NetworkArgs
 
-from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, at, state
+from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, at, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
 from ampere_infra.rehearsal.doubles.values import Properties, Value, items, text
 from ampere_infra.rehearsal.places.hypervisor import Network
@@ -21,7 +21,7 @@ _MODES = ("none", "nat", "route", "open", "bridge")
 _FEWEST_HOST_BITS, _RESERVED = 3, 3
 
 
-class NetworkKind(Bridged):
+class NetworkKind(Sdk2):
     """A virtual network."""
 
     arguments = NetworkArgs
@@ -80,7 +80,7 @@ class NetworkKind(Bridged):
         network.active = True
         made = Made(call.id, {**call.old, **self._state(call.inputs, network)})
         if call.fails:
-            raise IncompleteError(made, [f"updating {call.urn}: client socket is closed"])
+            raise IncompleteError(made, ["client socket is closed"])
         network.autostart = bool(call.inputs.get("autostart", network.autostart))
         return Made(call.id, {**call.old, **self._state(call.inputs, network)})
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pulumi_libvirt import PoolArgs
 
-from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
+from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Made, RefusalError
 from ampere_infra.rehearsal.doubles.values import Properties, Value, table, text
 from ampere_infra.rehearsal.places.hypervisor import Pool
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _CAPACITY = 2 * 1024**4
 
 
-class PoolKind(Bridged):
+class PoolKind(Sdk2):
     """A storage pool of type ``dir``."""
 
     arguments = PoolArgs
@@ -83,7 +83,7 @@ class PoolKind(Bridged):
         pool.active = False
         if call.fails or any(volume.pool == pool.name for volume in self.host.volumes.values()):
             raise RefusalError(
-                f"deleting {call.urn}: error deleting storage pool: "
+                f"error deleting storage pool: "
                 f"failed to remove pool '{pool.path}': Directory not empty"
             )
         del self.host.pools[pool.name]

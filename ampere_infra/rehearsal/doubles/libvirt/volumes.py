@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlparse
 
 from pulumi_libvirt import VolumeArgs
 
-from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
+from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
 from ampere_infra.rehearsal.doubles.values import Properties, number, text
 from ampere_infra.rehearsal.places.hypervisor import Volume
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.places.hypervisor import Hypervisor
     from ampere_infra.rehearsal.world import World
 
+_LEAST = 1024
+"""Bytes that libvirt rounds the provider's default of one up to."""
+_FORMATS = ("raw", "qcow2", "iso", "qcow", "qed", "vmdk", "vpc", "cow", "cloop", "dmg", "bochs")
 _QCOW2 = b"QFI\xfb\x00\x00\x00\x03"
 _EXCLUDE = "'{}' can't be specified when also 'source' is given"
 _TOO_SMALL = """when 'size' is specified, it shouldn't
@@ -25,7 +28,7 @@ be smaller than the backing store specified with
 'base_volume_id' or 'base_volume_name/base_volume_pool'"""
 
 
-class VolumeKind(Bridged):
+class VolumeKind(Sdk2):
     """A volume: empty, laid over another, or uploaded."""
 
     arguments = VolumeArgs
@@ -82,9 +85,14 @@ class VolumeKind(Bridged):
         """Give ``volume`` what the inputs say and return the content to upload, if any."""
         inputs = call.inputs
         volume.format = text(inputs, "format") or "qcow2"
+        if volume.format not in _FORMATS:
+            raise RefusalError(
+                "error creating libvirt volume: unsupported configuration: "
+                f"unknown volume format type {volume.format}"
+            )
         if text(inputs, "source"):
             return self._take_source(volume, inputs)
-        volume.size = number(inputs, "size") or 1
+        volume.size = number(inputs, "size") or _LEAST
         base = self._base(volume, inputs)
         if base is not None:
             volume.backing = base.key
@@ -145,10 +153,10 @@ class VolumeKind(Bridged):
     def _broken(self, call: Call) -> str:
         if source := text(call.inputs, "source"):
             return (
-                f"creating {call.urn}: error while uploading source {source}: "
+                f"error while uploading source {source}: "
                 "error while uploading volume: Cannot write data: Broken pipe"
             )
-        return f"creating {call.urn}: client socket is closed"
+        return "client socket is closed"
 
 
 def _probed(content: bytes, declared: str) -> str:
