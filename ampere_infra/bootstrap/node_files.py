@@ -12,6 +12,7 @@ from ampere_infra.bootstrap import kubeadm, packages
 from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.spec import API_PORT, DATA_MOUNT, JOIN_PORT, Role
 from ampere_infra.bootstrap.units import PROGRAM, unit_files
+from ampere_infra.settings.cluster import PROBE_PAUSE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -96,7 +97,7 @@ def facts(cluster: ClusterSpec, node: NodeSpec) -> dict[str, object]:
         "api_port": API_PORT,
         "data_mount": DATA_MOUNT,
         "api_stable_probes": cluster.api_stable_probes,
-        "probe_pause": 2,
+        "probe_pause": PROBE_PAUSE,
     }
 
 

@@ -63,6 +63,10 @@ class Timeouts(Model):
     """Each Helm release."""
 
 
+PROBE_PAUSE = 2
+"""Seconds between two of the API's probes."""
+
+
 class Bootstrap(Model):
     """How nodes become a cluster."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ampere_infra.settings.checks.common import listed, repeated, wrong
+from ampere_infra.settings.cluster import PROBE_PAUSE
 from ampere_infra.settings.types import GIB, MIB, Size
 
 if TYPE_CHECKING:
@@ -118,11 +119,11 @@ def token_outlives_the_join(s: HomeSettings) -> Iterator[Mistake]:
 
 
 def probes_fit_the_timeout(s: HomeSettings) -> Iterator[Mistake]:
-    """The API can answer often enough in time, at one probe in a second."""
+    """The API can answer often enough in time."""
     probes, timeout = s.bootstrap.api_stable_probes, s.bootstrap.timeouts.api_stable
-    if probes > timeout:
-        remedy = f"is more than ampere:bootstrap.timeouts.api_stable, {timeout} seconds; use fewer"
-        yield wrong(probes, remedy, "bootstrap", "api_stable_probes")
+    if (least := (probes - 1) * PROBE_PAUSE) > timeout:
+        remedy = f"takes {least} seconds, more than ampere:bootstrap.timeouts.api_stable {timeout}"
+        yield wrong(probes, f"{remedy}; use fewer", "bootstrap", "api_stable_probes")
 
 
 CHECKS = (
