@@ -66,6 +66,8 @@ class Drill(AbstractContextManager["Drill"]):
 
     program: Program = real_program
     config_file: Path = HOME
+    checkpoints: bool = False
+    """Needed to kill the engine: what it recorded until then is what the next run begins with."""
     created: tuple[Operation, ...] = ()
     """The operations of an undisturbed ``up``."""
     deleted: tuple[Operation, ...] = ()
@@ -80,7 +82,9 @@ class Drill(AbstractContextManager["Drill"]):
         folder = fast_folder()
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         project = Project("home", self.config_file, folder / "run")
-        self.stage: Stage = self._stack.enter_context(staged(project, World(), self.program))
+        self.stage: Stage = self._stack.enter_context(
+            staged(project, World(), self.program, checkpoints=self.checkpoints)
+        )
         self._stack.enter_context(self._served)
         self._stack.callback(self._served.close)
         self.stage.engine.logs = None

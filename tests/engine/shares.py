@@ -46,7 +46,7 @@ def _spread(how: str) -> list[Trial]:
 
 
 def _share(index: int, count: int, how: str) -> list[Trial]:
-    with Drill() as drill:
+    with Drill(checkpoints=how == "kill") as drill:
         drill.measure()
         pick = {"fail": lambda urns: urns, "kill": _one_of_each_kind}[how]
         points = [
