@@ -27,6 +27,7 @@ UID = 50000
 # process list. An existing user only gets the password, so that the Secret is always right.
 CREATE_USER = """\
 set -eu
+airflow db check-migrations --migration-wait-timeout 600
 user="$(cat {folder}/username)"
 twice() {{ printf '%s\\n%s\\n' "$(cat {folder}/password)" "$(cat {folder}/password)"; }}
 twice | airflow users create --username "$user" --role Admin --email {email} \

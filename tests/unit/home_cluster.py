@@ -6,10 +6,11 @@ import functools
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pulumi
 import pulumi.runtime
+import pulumi.runtime.settings
 
 from ampere_infra.platform.cilium import Cilium, CiliumArgs
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
@@ -53,6 +54,8 @@ class Recorder(pulumi.runtime.Mocks):
 
     asked: list[Asked] = field(default_factory=list[Asked])
     calls: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    waits: dict[tuple[str, str], set[str]] = field(default_factory=dict[tuple[str, str], set[str]])
+    """What each resource, by type and name, waits for, by name."""
 
     def new_resource(self, args: pulumi.runtime.MockResourceArgs) -> tuple[str, dict[str, Any]]:
         self.asked.append(Asked(args.typ, args.name, dict(args.inputs)))
@@ -181,6 +184,7 @@ def record(home: HomeSettings) -> Recorder:
     """Run the program against the mocks, as an update and not as a preview."""
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="ampere", stack="home", preview=False)
+    _watch_order(recorder)
 
     @pulumi.runtime.test
     def program() -> None:
@@ -188,6 +192,18 @@ def record(home: HomeSettings) -> Recorder:
 
     program()
     return recorder
+
+
+def _watch_order(recorder: Recorder) -> None:
+    monitor = cast("Any", pulumi.runtime.settings.get_monitor())
+    register = monitor.RegisterResource
+
+    def watched(request: Any) -> Any:
+        names = {urn.rpartition("::")[2] for urn in request.dependencies}
+        recorder.waits[request.type, request.name] = names
+        return register(request)
+
+    monitor.RegisterResource = watched
 
 
 @functools.cache

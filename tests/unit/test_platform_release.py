@@ -7,6 +7,8 @@ import pulumi
 import pytest
 from home_cluster import RELEASE, ROOT, Recorder, plain, recorded
 
+from ampere_infra.platform.outputs import after
+from ampere_infra.platform.provider import cluster_provider
 from ampere_infra.platform.records import STALE, ReleaseRecords, sweep
 from ampere_infra.platform.release import digest
 
@@ -79,6 +81,43 @@ def test_before_an_upgrade_only_locks_go_and_the_last_good_record_stays():
     selector = words[words.index("--selector") + 1]
     assert selector == "owner=helm,name=minio,status in (pending-upgrade,pending-rollback)"
     assert "deployed" not in selector
+
+
+def test_the_provider_applies_over_what_a_lost_run_made():
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, preview=False)
+
+    @pulumi.runtime.test
+    def program() -> None:
+        cluster_provider("cluster", pulumi.Output.secret("canary-kubeconfig"), "identity")
+
+    program()
+    (provider,) = recorder.of("pulumi:providers:kubernetes").values()
+    chosen = {key: plain(value) for key, value in provider.items()}
+    for option in ("upsertExistingObjects", "enablePatchForce", "enableServerSideApply"):
+        assert chosen[option] == "true", option
+    for option in ("enableSecretMutable", "enableConfigMapMutable"):
+        assert chosen[option] == "true", f"{option}: a replaced Secret is gone for a moment"
+    assert provider["kubeconfig"] != "canary-kubeconfig", "it is marked secret"
+
+
+def test_a_value_known_beforehand_still_makes_its_user_wait():
+    recorder = Recorder()
+    pulumi.runtime.set_mocks(recorder, preview=True)
+
+    @pulumi.runtime.test
+    def program() -> pulumi.Output[None]:
+        gate = pulumi.CustomResource("test:index:Gate", "gate")
+        value = after("known", gate)
+
+        async def look() -> None:
+            assert await value.is_known(), "the preview shows it"
+            assert await value.resources() == {gate}
+            assert await value.future() == "known"
+
+        return pulumi.Output.from_input(look())
+
+    program()
 
 
 def test_the_kubeconfig_reaches_kubectl_by_stdin_only():

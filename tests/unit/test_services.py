@@ -57,6 +57,27 @@ def test_a_charts_values_hold_no_secret_at_all(name: str):
     assert SECRET_MARK not in text, "a marked value would hide the whole tree from the preview"
 
 
+@pytest.mark.parametrize(
+    ("secret", "release"), [("airflow-keys", "postgresql"), ("airflow-connections", "minio")]
+)
+def test_airflow_starts_after_what_it_works_with_because_its_secrets_say_where_that_is(
+    secret: str, release: str
+):
+    assert release in recorded().waits[SECRET, secret], "the address is an output of the release"
+    assert secret in recorded().waits[RELEASE, "airflow"], "and the release has the Secret's name"
+
+
+@pytest.mark.parametrize("name", ["minio", "postgresql"])
+def test_what_stores_data_waits_for_its_storage_and_its_policies(name: str):
+    waits = recorded().waits[RELEASE, name]
+    assert "local-path" in waits, "else its claims stay pending"
+    assert {name, f"{name}-default"} <= waits, "no pod starts before its policies are there"
+
+
+def test_the_database_waits_for_its_operator():
+    assert "cloudnative-pg" in recorded().waits[RELEASE, "postgresql"]
+
+
 def test_postgresql_gives_each_database_its_own_role_and_login():
     databases = values("postgresql")["databases"]
     assert databases == [
