@@ -12,6 +12,7 @@ from bootstrap_cases import CA_HASH, TOKEN, files_of, home, lay_out
 
 from ampere_infra.bootstrap.kubeadm import init_config, join_config
 from ampere_infra.bootstrap.netplan import network_config
+from ampere_infra.bootstrap.node import packages
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
 from ampere_infra.bootstrap.units import unit_names
 
@@ -174,6 +175,46 @@ def test_apt_takes_the_sources_and_preferences(tmp_path: Path) -> None:
     assert suite in done.stdout, done.stdout
     policy = run("apt-cache", *options, "policy", "kubeadm")
     assert not policy.stderr, f"apt complains of the preferences: {policy.stderr}"
+
+
+def test_apt_and_dpkg_take_the_words_that_the_node_uses() -> None:
+    for words in (packages.FINISH, (*packages.INSTALL, "bash=*")):
+        done = run(words[0], "--simulate", *words[1:])
+        assert done.returncode == 0, done.stderr
+
+
+INTERRUPTED = """
+import sys
+from cloudinit.helpers import Paths, Runners
+from cloudinit.settings import PER_INSTANCE
+
+class Source:
+    def get_instance_id(self): return "one"
+
+runners = Runners(Paths({"cloud_dir": sys.argv[1], "run_dir": sys.argv[1]}, Source()))
+print(runners.run("config-write_files", lambda: None, (), PER_INSTANCE)[0])
+"""
+
+
+def test_cloud_init_runs_a_module_again_only_because_bootcmd_lets_it(tmp_path: Path) -> None:
+    instance = tmp_path / "instances" / "one"
+
+    def module_ran() -> bool:
+        done = run("/usr/bin/python3", "-c", INTERRUPTED, tmp_path)
+        return done.stdout.strip() == "True"
+
+    def boot() -> None:
+        command = yaml.safe_load(HOME.born(HOME.worker).text)["bootcmd"][0]
+        here = command.replace("/var/lib/cloud/instance", str(instance))
+        assert run("sh", "-c", here.replace("/var/lib/ampere", str(tmp_path))).returncode == 0
+
+    assert module_ran(), "the first boot"
+    assert not module_ran(), "cloud-init never looks whether it was cut off"
+    boot()
+    assert module_ran(), "a boot before OS_READY"
+    (tmp_path / "OS_READY").touch()
+    boot()
+    assert not module_ran(), "a boot of a node that is ready"
 
 
 @NODES

@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 APT = ("apt-get", "--quiet", "--yes", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3")
-KEEP_OURS = ("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold")
-"""cloud-init wrote containerd's configuration before its package came."""
+INSTALL = (
+    *APT,
+    *("-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"),
+    *("--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages"),
+    "install",
+)
+"""Keeps our configuration of containerd, which cloud-init wrote before its package came."""
+FINISH = ("dpkg", "--force-confdef", "--force-confold", "--configure", "--pending")
 
 
 def packages() -> None:
@@ -28,13 +34,12 @@ def packages() -> None:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     for key in known["keys"]:
         trust(key)
-    run("dpkg", "--force-confdef", "--force-confold", "--configure", "--all")
+    run(*FINISH)
     run(*APT, "update", "--error-on=any")
     pinned: dict[str, str] = known["packages"]
     wanted = [f"{name}={version}" if version else name for name, version in pinned.items()]
     held = [name for name, version in pinned.items() if version]
-    options = ("--no-install-recommends", "--allow-downgrades", "--allow-change-held-packages")
-    run(*APT, *KEEP_OURS, *options, "install", *wanted)
+    run(*INSTALL, *wanted)
     run("apt-mark", "hold", *held)
     run("systemctl", "enable", "--now", "containerd.service")
     run("systemctl", "enable", "kubelet.service")
