@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import pulumi
@@ -145,7 +146,7 @@ def _jobs(facts: ChartFacts) -> dict[str, Any]:
         "applyCustomEnv": False,
         "ttlSecondsAfterFinished": 0,
     }
-    script = CREATE_USER.format(folder=LOGIN_FOLDER, email=facts.settings.admin_email)
+    script = CREATE_USER.format(folder=LOGIN_FOLDER, email=quote(facts.settings.admin_email))
     login = {"name": "admin-login", "secret": {"secretName": facts.secret_names[ADMIN]}}
     return {
         "migrateDatabaseJob": {**plain, "resources": _sized("100m", "384Mi", "1Gi")},

@@ -147,8 +147,5 @@ def values(args: PostgreSQLArgs, logins: Mapping[str, Credentials]) -> dict[str,
             {"name": name, "owner": name, "existingSecret": login.name}
             for name, login in logins.items()
         ],
-        "readiness": {
-            "timeoutSeconds": args.target.release_timeout,
-            "revision": pulumi.Output.all(*revisions).apply("-".join),
-        },
+        "readiness": {"revision": pulumi.Output.all(*revisions).apply("-".join)},
     }

@@ -266,6 +266,13 @@ def test_a_changed_secret_gives_a_job_another_name(tool: Tool, chart: str, chang
     assert before.isdisjoint(after), "a Job cannot be changed"
 
 
+@pytest.mark.parametrize("chart", ["minio", "postgresql"])
+def test_a_job_never_fails_for_good(tool: Tool, chart: str):
+    for job in of(rendered(tool, chart), "Job"):
+        assert job["spec"]["backoffLimit"] == 1000, "a failed Job fails every later upgrade"
+        assert "activeDeadlineSeconds" not in job["spec"], "the release has the deadline"
+
+
 def test_node_ports_take_connections_on_the_node_of_the_pod_only(tool: Tool):
     fronts = [s for s in of(rendered(tool, "minio"), "Service") if s["spec"].get("type")]
     assert [front["spec"]["externalTrafficPolicy"] for front in fronts] == ["Local"]
