@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -36,6 +36,7 @@ class Part(Protocol):
 P = TypeVar("P", bound=Part)
 
 _WORD = re.compile(r"[A-Za-z0-9+/]{10,}")
+_DRAWN = re.compile(r"[A-Za-z0-9]{6,}")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ class World:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _made: set[str] = field(default_factory=set[str], repr=False)
+    _drawn: set[str] = field(default_factory=set[str], repr=False)
     _parts: dict[type, Part] = field(default_factory=dict[type, Part], repr=False)
     _to_fail: set[int] = field(default_factory=set[int], repr=False)
     _to_fail_by_name: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]], repr=False)
@@ -131,6 +133,10 @@ class World:
             if self.on_operation is not None:
                 self.on_operation(operation)
 
+    def draw(self, *words: str) -> None:
+        """Note what a provider drew at random in public: snapshots leave it out."""
+        self._drawn.update(words)
+
     def guard(self, secret: str) -> None:
         """Watch for a secret that a provider made.
 
@@ -155,7 +161,8 @@ class World:
         with self.lock:
             parts = copy.deepcopy(self._parts)
         secrets = set(self.canaries)
-        return World(canaries=secrets, now=self.now, _made=set(self._made), _parts=parts)
+        made, drawn = set(self._made), set(self._drawn)
+        return World(canaries=secrets, now=self.now, _made=made, _drawn=drawn, _parts=parts)
 
     def forget(self, *gone: str) -> None:
         """Tell every piece that things are gone, by whatever names others know them."""
@@ -168,7 +175,22 @@ class World:
         """Return all that exists, comparable with another run's."""
         with self.lock:
             parts = {kind.__name__: part.snapshot() for kind, part in self._parts.items()}
-        return {name: found for name, found in sorted(parts.items()) if found}
+            found = {
+                name: {kind: self._without_drawn(things) for kind, things in part.items()}
+                for name, part in sorted(parts.items())
+            }
+        return {name: part for name, part in found.items() if part}
+
+    def _without_drawn(self, value: object) -> object:
+        """Return ``value`` with each word that a provider drew at random replaced."""
+        if isinstance(value, str):
+            return _DRAWN.sub(lambda m: "<drawn>" if m[0] in self._drawn else m[0], value)
+        if isinstance(value, list | tuple):
+            return [self._without_drawn(item) for item in cast("list[object]", value)]
+        if isinstance(value, dict):
+            items = cast("dict[str, object]", value).items()
+            return {str(self._without_drawn(key)): self._without_drawn(item) for key, item in items}
+        return value
 
     @property
     def empty(self) -> bool:

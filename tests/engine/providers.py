@@ -139,7 +139,8 @@ def message(error: grpc.RpcError) -> str:
 
 def partial(error: grpc.RpcError) -> pb.ErrorResourceInitFailed | None:
     """What the engine keeps of a resource whose operation did not end well."""
-    for key, value in error.trailing_metadata() if isinstance(error, grpc.Call) else ():
+    trailing: Any = error.trailing_metadata() if isinstance(error, grpc.Call) else ()
+    for key, value in trailing:
         if key == "grpc-status-details-bin":
             status = status_pb2.Status.FromString(value)
             detail = pb.ErrorResourceInitFailed()

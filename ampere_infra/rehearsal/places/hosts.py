@@ -11,23 +11,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+@dataclass(frozen=True)
+class Standing:
+    """A command in force, and the id of the resource that ran it."""
+
+    id: str
+    command: str
+
+
 @dataclass
 class Hosts:
     """Every address that a command ran on."""
 
-    alive: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
-    """By address and resource's id, the command that made what is there."""
+    alive: dict[str, dict[str, Standing]] = field(default_factory=dict[str, dict[str, "Standing"]])
+    """By address and resource, the command that made what is there."""
     files: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     """By address and path, the files that commands installed."""
 
-    def record(self, address: str, identity: str, command: str) -> None:
-        """Note that ``command`` is in force on ``address``."""
-        self.alive.setdefault(address, {})[identity] = command
+    def record(self, address: str, urn: str, standing: Standing) -> None:
+        """Note what is in force on ``address``: doing the same thing again is no second thing."""
+        self.alive.setdefault(address, {})[urn] = standing
 
-    def drop(self, address: str, identity: str) -> None:
-        """Note that it no longer is."""
+    def drop(self, address: str, urn: str, identity: str) -> None:
+        """Note that it no longer is, unless another run of the resource has taken its place."""
         known = self.alive.get(address, {})
-        known.pop(identity, None)
+        if urn in known and known[urn].id == identity:
+            del known[urn]
         if not known:
             self.alive.pop(address, None)
 
@@ -39,7 +48,7 @@ class Hosts:
     def snapshot(self) -> dict[str, object]:
         """Return what is in force, without identities."""
         commands = {
-            address: sorted(stable(command) for command in found.values())
+            address: sorted(stable(standing.command) for standing in found.values())
             for address, found in sorted(self.alive.items())
         }
         files = {address: dict(sorted(f.items())) for address, f in sorted(self.files.items()) if f}

@@ -24,7 +24,7 @@ from ampere_infra.rehearsal.doubles.values import (
     table,
     text,
 )
-from ampere_infra.rehearsal.places.hosts import Hosts
+from ampere_infra.rehearsal.places.hosts import Hosts, Standing
 from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class CommandKind(Kind):
             self._run(call, call.id, line, call.old)
         elif call.fails:
             raise RefusalError("client socket is closed")
-        self.hosts.drop(address, call.id)
+        self.hosts.drop(address, call.urn, call.id)
 
     def _run(self, call: Call, identity: str, line: str, state: Properties) -> Properties:
         connection = table(state, "connection")
@@ -115,7 +115,7 @@ class CommandKind(Kind):
         if call.fails:
             why = "wait: remote command exited without exit status or exit signal"
             raise RefusalError(_ran(why, line, ""))
-        self.hosts.record(address, identity, line)
+        self.hosts.record(address, call.urn, Standing(identity, line))
         return {"stdout": stdout, "stderr": ""}
 
     def _dial(self, connection: Properties, line: str) -> None:

@@ -79,6 +79,7 @@ class TextKind(Random):
         """Draw the text."""
         result = _draw(call.inputs)
         if not self.secret:
+            self.world.draw(result)
             return Made(result, state(call.inputs, result=result))
         self.world.guard(result)
         outputs = state(call.inputs, result=result, bcryptHash=f"$2a$10${secrets.token_hex(26)}x")
@@ -111,6 +112,7 @@ class IdKind(Random):
         """Draw the number."""
         drawn = secrets.token_bytes(number(call.inputs, "byteLength") or 0)
         prefix = text(call.inputs, "prefix")
+        self.world.draw(drawn.hex(), str(int.from_bytes(drawn)))
         identity = base64.urlsafe_b64encode(drawn).decode().rstrip("=")
         return Made(
             identity,
