@@ -28,6 +28,8 @@ class Machine:
     """Another value means another machine: what a command on it has in its ``triggers``."""
     resource: pulumi.Resource
     """The machine itself, for ``deleted_with``: what is on it goes when it goes."""
+    data_identity: pulumi.Input[str] | None = None
+    """Changes when the data that outlive the machine are lost; None where none do."""
 
 
 @dataclass(frozen=True)

@@ -82,10 +82,12 @@ def _in_cluster(
 ) -> pulumi.ResourceOptions:
     """Return the options of what lives in the cluster: its API is stable, and there is a way."""
     gates = [control_plane.api_stable, *([front.stream] if front.stream else [])]
+    # etcd is on the data volume: the cluster is the same one in a machine with more memory.
+    machine = control_plane.machine
     provider = cluster_provider(
         "cluster",
         kubeconfig,
-        control_plane.machine.identity,
+        machine.data_identity or machine.identity,
         pulumi.ResourceOptions(depends_on=gates),
     )
     return pulumi.ResourceOptions(provider=provider)

@@ -334,12 +334,17 @@ def test_a_machine_is_handed_back_with_its_pinned_key():
     @pulumi.runtime.test
     def read() -> pulumi.Output[None]:
         def keep(values: list[Any]) -> None:
-            seen.update(zip(("host_key", "identity"), values, strict=True))
+            seen.update(zip(("host_key", "identity", "data"), values, strict=True))
 
-        return pulumi.Output.all(connection.host_key, machine.identity).apply(keep)
+        handed = (connection.host_key, machine.identity, machine.data_identity)
+        return pulumi.Output.all(*handed).apply(keep)
 
     read()
-    assert seen == {"host_key": f"stdout of {NODE}-host-key", "identity": f"{NODE}-id"}
+    assert seen == {
+        "host_key": f"stdout of {NODE}-host-key",
+        "identity": f"{NODE}-id",
+        "data": f"{NODE}-data-id",
+    }
     assert str(machine.address) == connection.host == "10.10.10.11"
     assert connection.user == "ampere"
 

@@ -70,6 +70,7 @@ class LibvirtMachine(pulumi.ComponentResource):
             connection=self._connection(),
             identity=self.domain.id,
             resource=self.domain,
+            data_identity=self.data.id,
         )
         self.register_outputs({"address": str(self.machine.address), "identity": self.identity})
 
