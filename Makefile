@@ -49,7 +49,7 @@ format: environment ## let ruff format and fix what it can
 	@$(UV) run --no-sync ruff format
 
 bench: environment tools ## measure the program's growth with the number of workers
-	@$(UV) run --no-sync python tests/bench/growth.py
+	@$(UV) run --no-sync python benchmarks/growth.py
 
 schema: environment ## write the JSON Schema of the stack file, for editors (STACK=home)
 	@$(UV) run --no-sync ampere schema $(STACK)
@@ -71,6 +71,9 @@ packages:
 	command -v apt-get >/dev/null || { \
 	    echo "there is no apt-get to install them with: run the tests on Debian or Ubuntu,"; \
 	    echo "in WSL or a container; \`make unit\` needs none of them"; exit 1; }; \
+	test -z "$(SUDO)" || command -v sudo >/dev/null || { \
+	    echo "there is no sudo to install them with; as root: apt-get install $(PACKAGES)"; \
+	    exit 1; }; \
 	echo "== installing $(PACKAGES)"; \
 	set -e; \
 	test -d /etc/cloud || { $(SUDO) mkdir /etc/cloud; \
