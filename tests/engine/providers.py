@@ -43,6 +43,10 @@ class Providers:
     def configure(self, package: str, /, **config: Value) -> None:
         self.stubs[package].Configure(pb.ConfigureRequest(args=encode(config)))
 
+    def check_config(self, package: str, /, **config: Value) -> list[str]:
+        request = pb.CheckRequest(urn=urn(f"pulumi:providers:{package}", "p"), news=encode(config))
+        return [f.reason for f in self.stubs[package].CheckConfig(request).failures]
+
     def check(self, kind: str, name: str, inputs: dict[str, Value], old: Any = None) -> Any:
         request = pb.CheckRequest(urn=urn(kind, name), news=encode(inputs), olds=encode(old or {}))
         response = self._stub(kind).Check(request)

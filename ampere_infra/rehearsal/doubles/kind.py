@@ -98,9 +98,9 @@ class Kind:
         """Return how the real provider words ``fault``."""
         hint = f", did you mean {fault.detail}?" if fault.detail else ""
         words = {
-            "missing": "missing required property",
-            "unknown": f"unknown property{hint}",
-            "type": f"expected {fault.detail} type",
+            "missing": f"missing required property {fault.path}",
+            "unknown": f"unknown property {fault.path}{hint}",
+            "type": f"{fault.path}: expected {fault.detail} type",
         }
         return Failure(f"{call.name}: {words[fault.kind]}", fault.path)
 

@@ -6,14 +6,13 @@ import json
 import secrets
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pulumi_command.remote import CommandArgs
 
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
 from ampere_infra.rehearsal.doubles.diffs import Difference
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
-from ampere_infra.rehearsal.doubles.tls.keys import load
+from ampere_infra.rehearsal.doubles.tls.keys import load, public
 from ampere_infra.rehearsal.doubles.values import (
     UNKNOWN,
     Properties,
@@ -140,8 +139,7 @@ class CommandKind(Kind):
         self._authenticate(connection, machine)
 
     def _authenticate(self, connection: Properties, machine: Domain) -> None:
-        key = load(text(connection, "privateKey")).public_key()
-        line = key.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        line = text(public(load(text(connection, "privateKey"))), "publicKeyOpenssh")
         known = machine.born_of.authorized_keys if machine.born_of else ()
         if not any(entry.split()[:2] == line.split()[:2] for entry in known):
             raise RefusalError(
