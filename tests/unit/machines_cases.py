@@ -132,6 +132,8 @@ def build(*specs: MachineSpec, born: UserData = BORN, **changes: Any) -> Site:
 
     program()
     for request in monitor.requests:
+        if request.type == "pulumi:pulumi:Stack":
+            continue
         inputs = pulumi.runtime.rpc.deserialize_properties(request.object)
         site.asked[f"{request.name}"] = Asked(request.type, inputs, request)
     return site

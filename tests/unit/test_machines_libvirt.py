@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,12 @@ def in_a_project_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
 
 
+@functools.cache
+def usual() -> Site:
+    """One worker as the home stack's own settings want it."""
+    return build(WORKER)
+
+
 def domain(site: Site) -> Any:
     return site.of(DOMAIN)[NODE]
 
@@ -52,19 +59,19 @@ def domain(site: Site) -> Any:
 
 
 def test_the_seed_is_declared_as_libvirt_reads_it_back():
-    assert build(WORKER).asked[f"{NODE}-seed"].inputs["format"] == "iso", (
+    assert usual().asked[f"{NODE}-seed"].inputs["format"] == "iso", (
         "anything else replaces volume and machine at every run"
     )
 
 
 def test_the_provider_makes_no_cloud_init_disk():
-    asked = build(WORKER)
+    asked = usual()
     assert "libvirt:index/cloudInitDisk:CloudInitDisk" not in {a.type for a in asked.asked.values()}
     assert "cloudinit" not in domain(asked).inputs, "mkisofs is not there on Windows"
 
 
 def test_what_a_seed_says_is_in_its_name():
-    first, again = build(WORKER), build(WORKER)
+    first, again = usual(), usual()
     other = build(WORKER, born=replace(BORN, identity="ffffffffffff"))
     name = "name"
     seed = f"{NODE}-seed"
@@ -77,13 +84,13 @@ def test_what_a_seed_says_is_in_its_name():
 def test_another_address_is_another_seed():
     moved = replace(WORKER, nic=replace(WORKER.nic, mac="52:54:00:00:00:01"))
     seed = f"{NODE}-seed"
-    assert build(WORKER).asked[seed].inputs["name"] != build(moved).asked[seed].inputs["name"]
+    assert usual().asked[seed].inputs["name"] != build(moved).asked[seed].inputs["name"]
 
 
 def test_facts_of_birth_change_the_text_and_no_name():
     newer = replace(BORN, text="#cloud-config\npackages: [kubelet=9]\n")
     seed = f"{NODE}-seed"
-    assert build(WORKER).asked[seed].inputs == build(WORKER, born=newer).asked[seed].inputs
+    assert usual().asked[seed].inputs == build(WORKER, born=newer).asked[seed].inputs
 
 
 def test_the_seeds_source_is_a_file_below_the_project():
@@ -97,12 +104,12 @@ def test_the_seeds_source_is_a_file_below_the_project():
 
 
 def test_a_volume_has_a_size_or_a_source_and_never_both():
-    for name, volume in build(WORKER).of(VOLUME).items():
+    for name, volume in usual().of(VOLUME).items():
         assert ("size" in volume.inputs) != ("source" in volume.inputs), name
 
 
 def test_the_root_is_laid_over_the_base_image_with_a_size_of_its_own():
-    root = build(WORKER).asked[f"{NODE}-root"]
+    root = usual().asked[f"{NODE}-root"]
     assert root.inputs["baseVolumeName"] == f"base-{HOME.image.sha256[:12]}.qcow2"
     assert root.inputs["size"] == WORKER.root_disk
     assert "site-base-image" in root.dependencies, "the image is whole before a disk is on it"
@@ -110,7 +117,7 @@ def test_the_root_is_laid_over_the_base_image_with_a_size_of_its_own():
 
 def test_another_birth_has_a_fresh_root():
     root = f"{NODE}-root"
-    first = build(WORKER).asked[root].inputs["name"]
+    first = usual().asked[root].inputs["name"]
     assert first != build(WORKER, born=replace(BORN, identity="f" * 12)).asked[root].inputs["name"]
     image = HOME.image.model_copy(update={"sha256": "f" * 64})
     assert first != build(WORKER, image=image).asked[root].inputs["name"]
@@ -118,7 +125,7 @@ def test_another_birth_has_a_fresh_root():
 
 def test_a_data_volume_outlives_every_birth_and_is_protected():
     data = f"{NODE}-data"
-    first = build(WORKER).asked[data]
+    first = usual().asked[data]
     other = build(WORKER, born=replace(BORN, identity="f" * 12)).asked[data]
     assert first.inputs == other.inputs
     assert first.options.protect, "a changed size would replace it, and its data"
@@ -126,19 +133,19 @@ def test_a_data_volume_outlives_every_birth_and_is_protected():
 
 
 def test_a_volume_never_takes_the_one_over_that_it_replaces():
-    for volume in build(WORKER).of(VOLUME).values():
+    for volume in usual().of(VOLUME).values():
         assert volume.options.deleteBeforeReplace
 
 
 def test_an_upload_that_broke_off_is_done_again():
-    seed = build(WORKER).asked[f"{NODE}-seed"]
+    seed = usual().asked[f"{NODE}-seed"]
     assert list(seed.options.replaceOnChanges) == ["#initerror"], (
         "the provider records half an image, and would never look at it again"
     )
 
 
 def test_every_volume_goes_before_the_sweep():
-    for volume in build(WORKER).of(VOLUME).values():
+    for volume in usual().of(VOLUME).values():
         assert "site-base-image" in volume.dependencies
 
 
@@ -146,37 +153,43 @@ def test_every_volume_goes_before_the_sweep():
 
 
 def test_the_disks_are_in_the_order_that_the_guest_sees():
-    disks = [disk["volumeId"] for disk in domain(build(WORKER)).inputs["disks"]]
+    disks = [disk["volumeId"] for disk in domain(usual()).inputs["disks"]]
     assert disks == [f"{NODE}-{kind}-id" for kind in ("root", "seed", "data")]
     assert DATA_DEVICE == "/dev/vdc"
 
 
 def test_no_lease_is_waited_for_and_no_agent():
-    inputs = domain(build(WORKER)).inputs
+    inputs = domain(usual()).inputs
     assert "waitForLease" not in inputs["networkInterfaces"][0], "it hangs on bridges"
     assert "addresses" not in inputs["networkInterfaces"][0], "they are in the network-config"
     assert inputs["qemuAgent"] is False, "it hangs where a machine is not running"
 
 
 def test_what_a_refresh_reads_differently_is_ignored():
-    site = build(WORKER)
+    site = usual()
     assert list(domain(site).options.ignoreChanges) == ["networkInterfaces[*].addresses"]
     assert list(site.asked["site-network"].options.ignoreChanges) == ["dhcp"]
 
 
 def test_a_mac_address_is_declared_as_it_is_read_back():
-    interface = domain(build(WORKER)).inputs["networkInterfaces"][0]
+    interface = domain(usual()).inputs["networkInterfaces"][0]
     assert interface["mac"] == mac("ampere-k8s", NODE).upper()
 
 
-def test_an_interface_that_the_provider_only_says_it_changes_replaces_the_machine():
-    assert set(domain(build(WORKER)).options.replaceOnChanges) == {
-        f"networkInterfaces[*].{name}" for name in ("mac", "bridge", "networkName")
+def test_what_the_provider_only_says_it_changes_replaces_the_machine():
+    assert set(domain(usual()).options.replaceOnChanges) == {
+        "disks[*].volumeId",
+        *(f"networkInterfaces[*].{name}" for name in ("mac", "bridge", "networkName")),
     }
 
 
+def test_a_machines_screen_needs_no_package_and_is_for_the_host_alone():
+    graphics = domain(usual()).inputs["graphics"]
+    assert graphics == {"type": "vnc", "listenType": "address"}, "the address is 127.0.0.1"
+
+
 def test_a_machine_says_whose_it_is_and_starts_with_its_host():
-    inputs = domain(build(WORKER)).inputs
+    inputs = domain(usual()).inputs
     assert inputs["description"] == f"ampere-infra:ampere-k8s/{NODE}"
     assert inputs["autostart"] is True
     assert inputs["machine"] == "pc"
@@ -186,7 +199,7 @@ def test_a_machine_says_whose_it_is_and_starts_with_its_host():
 
 
 def test_a_machine_is_deleted_before_its_successor_takes_its_name():
-    assert domain(build(WORKER)).options.deleteBeforeReplace
+    assert domain(usual()).options.deleteBeforeReplace
 
 
 # What a change of user-data does
@@ -197,7 +210,7 @@ def protected(site: Site) -> set[str]:
 
 
 def test_a_worker_is_replaced_by_its_user_data():
-    site = build(WORKER)
+    site = usual()
     assert protected(site) == {f"{NODE}-data"}
     assert not list(site.asked[f"{NODE}-seed"].options.ignoreChanges)
     assert not list(site.asked[f"{NODE}-root"].options.ignoreChanges)
@@ -227,14 +240,14 @@ def test_the_master_and_its_root_are_protected():
 
 
 def test_pool_network_and_machine_carry_the_clusters_name():
-    site = build(WORKER)
+    site = usual()
     for type_ in (POOL, NETWORK):
         (asked,) = site.of(type_).values()
         assert asked.inputs["name"] == "ampere-k8s"
 
 
 def test_the_natted_network_gives_no_addresses_and_is_protected():
-    network = build(WORKER).asked["site-network"]
+    network = usual().asked["site-network"]
     assert network.inputs["dhcp"] == {"enabled": False}
     assert network.inputs["addresses"] == ["10.10.10.0/24"]
     assert network.inputs["bridge"] == bridge_name("ampere-k8s")
@@ -263,11 +276,11 @@ def proxied(site: Site) -> bool:
 
 
 def test_behind_nat_nodes_are_reached_through_the_host():
-    assert proxied(build(WORKER))
+    assert proxied(usual())
 
 
 def test_the_host_is_checked_before_libvirt_is_asked_for_anything():
-    site = build(WORKER)
+    site = usual()
     assert "site-preflight" in site.asked["site-libvirt"].dependencies
     for kind in (VOLUME, DOMAIN, NETWORK, POOL):
         for name, asked in site.of(kind).items():
@@ -275,14 +288,14 @@ def test_the_host_is_checked_before_libvirt_is_asked_for_anything():
 
 
 def test_a_leftover_is_cleared_before_the_same_thing_is_made():
-    site = build(WORKER)
+    site = usual()
     for name in ("site-pool", "site-network", NODE):
         (hook,) = site.asked[name].options.hooks.before_create
         assert "clear" in hook
 
 
 def test_the_hosts_key_is_never_ignored():
-    uri = build(WORKER).asked["site-libvirt"].inputs["uri"]
+    uri = usual().asked["site-libvirt"].inputs["uri"]
     assert "no_verify" not in uri
     assert "known_hosts_verify=ignore" not in uri
 
@@ -295,31 +308,31 @@ def commands(site: Site) -> Mapping[str, Any]:
 
 
 def test_a_machines_host_key_is_scanned_again_for_another_machine():
-    scan = commands(build(WORKER))[f"{NODE}-host-key"]
+    scan = commands(usual())[f"{NODE}-host-key"]
     assert scan["triggers"] == [f"{NODE}-id"]
     assert "10.10.10.11" in scan["create"]
 
 
 def test_only_the_cluster_going_sweeps_the_pool():
-    image = commands(build(WORKER))["site-base-image"]
+    image = commands(usual())["site-base-image"]
     assert "triggers" not in image, "a replaced command would sweep under the machines"
     assert image["delete"].startswith("# ampere sweep ampere-k8s")
 
 
 def test_commands_log_to_stderr_and_send_no_variables():
-    for name, inputs in commands(build(WORKER)).items():
+    for name, inputs in commands(usual()).items():
         assert inputs["logging"] == "stderr", name
         assert inputs["addPreviousOutputInEnv"] is False, name
 
 
 def test_connections_are_secret_and_pin_the_hosts_key():
-    for name, inputs in commands(build(WORKER)).items():
+    for name, inputs in commands(usual()).items():
         assert SECRET in inputs["connection"], f"{name} would show the key in the plan"
         assert inputs["connection"]["value"]["hostKey"] == "ssh-ed25519 AAAA"
 
 
 def test_no_key_stands_anywhere_else():
-    for name, asked in build(WORKER).asked.items():
+    for name, asked in usual().asked.items():
         rest = {key: value for key, value in asked.inputs.items() if key != "connection"}
         assert USER_KEY not in str(rest), name
         assert NODE_KEY not in str(rest), name
@@ -350,7 +363,7 @@ def test_a_machine_is_handed_back_with_its_pinned_key():
 
 
 def test_a_worker_more_asks_for_nothing_else():
-    one, two = build(WORKER), build(WORKER, spec(HOME, "ampere-k8s-node2"))
+    one, two = usual(), build(WORKER, spec(HOME, "ampere-k8s-node2"))
     for name, asked in one.asked.items():
         assert two.asked[name].inputs == asked.inputs, name
     assert all("node2" in name for name in two.asked.keys() - one.asked.keys())

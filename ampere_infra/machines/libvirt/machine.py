@@ -24,8 +24,13 @@ if TYPE_CHECKING:
 DATA_DEVICE: Final = "/dev/vdc"
 """The third disk, after the root and the seed."""
 
-UNCHANGEABLE: Final = ["networkName", "bridge", "mac"]
-"""What the provider says it can change in a machine's interface, and then does not."""
+UNCHANGEABLE: Final = [
+    "disks[*].volumeId",
+    "networkInterfaces[*].networkName",
+    "networkInterfaces[*].bridge",
+    "networkInterfaces[*].mac",
+]
+"""What the provider says it has changed in a machine, and has not."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +95,8 @@ class LibvirtMachine(pulumi.ComponentResource):
         spec, network_config = self._args.spec, self._args.network_config
         identity = _identity(told, network_config)
         image = nocloud_image(told.text, network_config, meta_data(spec.name, identity))
-        cluster = self._args.site.args.cluster
-        return write_seed(Path.cwd(), f"{cluster}-{spec.name}-{identity}.iso", image)
+        name = f"{self._args.site.args.cluster}-{spec.name}-{identity}.iso"
+        return write_seed(Path.cwd(), name, image)
 
     def _root(self) -> libvirt.Volume:
         """Laid over the base image, with a size of its own: a fresh one for each birth."""
@@ -123,8 +128,7 @@ class LibvirtMachine(pulumi.ComponentResource):
 
     def _domain(self) -> libvirt.Domain:
         spec, site = self._args.spec, self._args.site
-        cluster = site.args.cluster
-        disks = (self.root, self.seed, self.data)
+        cluster, disks = site.args.cluster, (self.root, self.seed, self.data)
         clear = scripts.clear_domain(cluster, spec.name)
         return libvirt.Domain(
             spec.name,
@@ -139,6 +143,8 @@ class LibvirtMachine(pulumi.ComponentResource):
             disks=[libvirt.DomainDiskArgs(volume_id=disk.id) for disk in disks],
             network_interfaces=[site.interface(spec.nic.mac)],
             consoles=[libvirt.DomainConsoleArgs(type="pty", target_type="serial", target_port="0")],
+            # The provider's own choice, SPICE, is a package of its own on the host.
+            graphics=libvirt.DomainGraphicsArgs(type="vnc", listen_type="address"),
             opts=pulumi.ResourceOptions(
                 parent=self,
                 provider=site.provider,
@@ -146,7 +152,7 @@ class LibvirtMachine(pulumi.ComponentResource):
                 delete_before_replace=True,
                 # A refresh reads no addresses back from a machine that has static ones.
                 ignore_changes=["networkInterfaces[*].addresses"],
-                replace_on_changes=[f"networkInterfaces[*].{name}" for name in UNCHANGEABLE],
+                replace_on_changes=UNCHANGEABLE,
                 hooks=site.leftovers.hook(f"{spec.name}-clear-domain", clear),
             ),
         )
@@ -155,8 +161,8 @@ class LibvirtMachine(pulumi.ComponentResource):
         spec, site = self._args.spec, self._args.site
         script = scripts.host_key(spec.name, spec.nic.address.ip, site.args.host_key_timeout)
         opts = pulumi.ResourceOptions(parent=self)
-        triggers = [self.domain.id]
-        return on_host(f"{spec.name}-host-key", site.args.host, Script(script), opts, triggers)
+        name = f"{spec.name}-host-key"
+        return on_host(name, site.args.host, Script(script), opts, [self.domain.id])
 
     def _connection(self) -> remote.ConnectionArgs:
         site = self._args.site.args
