@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import grpc
-from google.protobuf import any_pb2, empty_pb2, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, status_pb2
+from google.protobuf import empty_pb2, struct_pb2
+from pulumi.runtime.proto import plugin_pb2
 from pulumi.runtime.proto import provider_pb2 as pb
 from pulumi.runtime.proto import provider_pb2_grpc as service
 from typing_extensions import override
 
+from ampere_infra.rehearsal.doubles.answers import answering, diff_response, failures
 from ampere_infra.rehearsal.doubles.diffs import Difference
 from ampere_infra.rehearsal.doubles.kind import (
     Call,
@@ -34,7 +34,7 @@ from ampere_infra.rehearsal.doubles.values import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Mapping
 
     from ampere_infra.rehearsal.world import World
 
@@ -111,26 +111,26 @@ class Double(service.ResourceProviderServicer):
 
     @override
     def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
-        with _answering(context):
+        with answering(context):
             config = self._seen("CheckConfig", request.urn, request.news)
-            failures = self.check_config(bare(config))
-            return pb.CheckResponse(inputs=request.news, failures=_failures(failures))
+            found = self.check_config(bare(config))
+            return pb.CheckResponse(inputs=request.news, failures=failures(found))
 
     @override
     def DiffConfig(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
-        with _answering(context):
+        with answering(context):
             old, new = bare(decode(request.old_inputs)), bare(decode(request.news))
-            return _diff_response(self.diff_config(old, new))
+            return diff_response(self.diff_config(old, new))
 
     @override
     def Configure(self, request: pb.ConfigureRequest, context: Context) -> pb.ConfigureResponse:
-        with _answering(context):
+        with answering(context):
             self.configure(bare(decode(request.args)))
             return pb.ConfigureResponse(acceptSecrets=True, supportsPreview=True)
 
     @override
     def Invoke(self, request: pb.InvokeRequest, context: Context) -> pb.InvokeResponse:
-        with _answering(context):
+        with answering(context):
             # The engine takes secrets' marks off whatever it passes to a function's stdin.
             arguments = decode(request.args)
             told = {key: value for key, value in arguments.items() if key != "stdin"}
@@ -142,7 +142,7 @@ class Double(service.ResourceProviderServicer):
 
     @override
     def Check(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
-        with _answering(context):
+        with answering(context):
             inputs = self._seen("Check", request.urn, request.news)
             call = Call(
                 request.urn,
@@ -150,12 +150,12 @@ class Double(service.ResourceProviderServicer):
                 wrapped=inputs,
                 old_inputs=bare(decode(request.olds)),
             )
-            checked, failures = self._kind(request.urn).check(call, inputs)
-            return pb.CheckResponse(inputs=encode(checked), failures=_failures(failures))
+            checked, found = self._kind(request.urn).check(call, inputs)
+            return pb.CheckResponse(inputs=encode(checked), failures=failures(found))
 
     @override
     def Diff(self, request: pb.DiffRequest, context: Context) -> pb.DiffResponse:
-        with _answering(context):
+        with answering(context):
             call = Call(
                 request.urn,
                 request.id,
@@ -166,11 +166,11 @@ class Double(service.ResourceProviderServicer):
                 tuple(request.ignoreChanges),
             )
             with self.world.lock:
-                return _diff_response(self._kind(request.urn).diff(call))
+                return diff_response(self._kind(request.urn).diff(call))
 
     @override
     def Create(self, request: pb.CreateRequest, context: Context) -> pb.CreateResponse:
-        with _answering(context):
+        with answering(context):
             inputs = self._seen("Create", request.urn, request.properties)
             call = Call(request.urn, "", bare(inputs), inputs, preview=request.preview)
             kind = self._kind(request.urn)
@@ -183,7 +183,7 @@ class Double(service.ResourceProviderServicer):
 
     @override
     def Update(self, request: pb.UpdateRequest, context: Context) -> pb.UpdateResponse:
-        with _answering(context):
+        with answering(context):
             inputs = self._seen("Update", request.urn, request.news)
             old = self._seen("Update", request.urn, request.olds)
             call = Call(
@@ -206,7 +206,7 @@ class Double(service.ResourceProviderServicer):
 
     @override
     def Read(self, request: pb.ReadRequest, context: Context) -> pb.ReadResponse:
-        with _answering(context):
+        with answering(context):
             old = self._seen("Read", request.urn, request.properties)
             inputs = decode(request.inputs)
             call = Call(request.urn, request.id, bare(inputs), inputs, bare(old), bare(inputs))
@@ -220,7 +220,7 @@ class Double(service.ResourceProviderServicer):
 
     @override
     def Delete(self, request: pb.DeleteRequest, context: Context) -> empty_pb2.Empty:
-        with _answering(context):
+        with answering(context):
             old = bare(self._seen("Delete", request.urn, request.properties))
             inputs = bare(decode(request.old_inputs))
             self._operate("delete", Call(request.urn, request.id, inputs, {}, old, inputs), {})
@@ -269,51 +269,3 @@ def _act(kind: Kind, action: str, call: Call) -> Made:
         case _:
             kind.delete(call)
             return Made("", {})
-
-
-@contextmanager
-def _answering(context: Context) -> Generator[None]:
-    """Turn a refusal into the protocol's error."""
-    try:
-        yield
-    except RefusalError as error:
-        context.abort(grpc.StatusCode.UNKNOWN, str(error))
-    except IncompleteError as error:
-        _abort_incomplete(context, error)
-
-
-def _abort_incomplete(context: Context, error: IncompleteError) -> NoReturn:
-    detail = any_pb2.Any()
-    detail.Pack(
-        pb.ErrorResourceInitFailed(
-            id=error.made.id, properties=encode(error.made.outputs), reasons=error.reasons
-        )
-    )
-    code = grpc.StatusCode.UNKNOWN
-    status = status_pb2.Status(code=2, message=str(error), details=[detail])
-    context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
-    context.abort(code, str(error))
-
-
-def _failures(failures: list[Failure]) -> list[pb.CheckFailure]:
-    return [pb.CheckFailure(property=f.property, reason=f.reason) for f in failures]
-
-
-def _diff_response(difference: Difference) -> pb.DiffResponse:
-    detailed = {
-        change.path: pb.PropertyDiff(
-            kind=pb.PropertyDiff.Kind.Value(
-                f"{change.kind}_REPLACE" if change.path in difference.replacing else change.kind
-            )
-        )
-        for change in difference.changes
-    }
-    replaces = {change.top for change in difference.changes if change.path in difference.replacing}
-    return pb.DiffResponse(
-        changes=pb.DiffResponse.DIFF_SOME if detailed else pb.DiffResponse.DIFF_NONE,
-        diffs=sorted({change.top for change in difference.changes}),
-        replaces=sorted(replaces),
-        deleteBeforeReplace=difference.delete_first and bool(replaces),
-        detailedDiff=detailed,
-        hasDetailedDiff=True,
-    )

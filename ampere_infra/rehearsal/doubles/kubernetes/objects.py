@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.diffs import Difference, changes
@@ -17,6 +15,13 @@ from ampere_infra.rehearsal.doubles.kind import (
     RefusalError,
 )
 from ampere_infra.rehearsal.doubles.kubernetes import rules
+from ampere_infra.rehearsal.doubles.kubernetes.naming import (
+    arguments_of,
+    identity_of,
+    is_below,
+    made_up,
+    plural,
+)
 from ampere_infra.rehearsal.doubles.values import (
     Properties,
     Value,
@@ -43,20 +48,6 @@ The resource already exists in the cluster. This can happen when:
     server-side apply to update existing objects on create."""
 
 
-@cache
-def arguments_of(token: str) -> type | None:
-    """Return the SDK's class of a type's inputs; nothing for a custom resource's."""
-    group_version, kind = token.split(":")[1:]
-    group, _, version = group_version.partition("/")
-    name = f"pulumi_kubernetes.{group.split('.')[0]}.{version}"
-    try:
-        module = import_module(name)
-    except ModuleNotFoundError:
-        return None
-    found = getattr(module, f"{kind}InitArgs", None) or getattr(module, f"{kind}Args", None)
-    return found if isinstance(found, type) else None
-
-
 class ObjectKind(Kind):
     """One kind of object."""
 
@@ -75,7 +66,7 @@ class ObjectKind(Kind):
         checked = dict(inputs)
         metadata = table(call.inputs, "metadata")
         if not metadata.get("name"):
-            name = text(table(call.old_inputs, "metadata"), "name") or _made_up(call)
+            name = text(table(call.old_inputs, "metadata"), "name") or made_up(call)
             noted = {**table(metadata, "annotations"), AUTONAMED: "true"}
             checked["metadata"] = {**metadata, "name": name, "annotations": noted}
         return checked, self.type_failures(call)
@@ -93,14 +84,14 @@ class ObjectKind(Kind):
         found = [
             change
             for change in changes(old, new, skip=lambda _: False)
-            if not any(_is_below(change.path, path) for path in call.ignored)
+            if not any(is_below(change.path, path) for path in call.ignored)
         ]
         paths = rules.replaced(
             self.kind,
             secrets_mutable=self.access.flags.get("enableSecretMutable", False),
             config_maps_mutable=self.access.flags.get("enableConfigMapMutable", False),
         )
-        replacing = frozenset(c.path for c in found if any(_is_below(c.path, p) for p in paths))
+        replacing = frozenset(c.path for c in found if any(is_below(c.path, p) for p in paths))
         return Difference(tuple(found), replacing, self._must_delete_first(call))
 
     def create(self, call: Call) -> Made:
@@ -111,9 +102,9 @@ class ObjectKind(Kind):
         if key.namespace and not self.cluster.has_namespace(key.namespace):
             raise RefusalError(f'{refused}: namespaces "{key.namespace}" not found')
         if key in self.cluster.things and not self.access.flags.get("upsertExistingObjects"):
-            raise RefusalError(f"{refused}: {_EXISTS.format(_plural(self.kind), key.name)}")
+            raise RefusalError(f"{refused}: {_EXISTS.format(plural(self.kind), key.name)}")
         self._validate(key, call, refused)
-        made = Made(_identity(key), self._apply(key, call))
+        made = Made(identity_of(key), self._apply(key, call))
         if call.fails and self.kind in rules.AWAITED:
             reason = f'resource "{call.urn}" was successfully created, but the Kubernetes API '
             reason += "server reported that it failed to fully initialize or become live"
@@ -135,10 +126,10 @@ class ObjectKind(Kind):
         key = self._key(call.inputs)
         if key not in self.cluster.things:
             raise RefusalError(
-                f'update of resource "{call.urn}" failed: {_plural(self.kind)} "{key.name}" '
+                f'update of resource "{call.urn}" failed: {plural(self.kind)} "{key.name}" '
                 "not found"
             )
-        failed = f'the Kubernetes API server reported that "{_identity(key)}" failed to fully '
+        failed = f'the Kubernetes API server reported that "{identity_of(key)}" failed to fully '
         failed += "initialize or become live"
         self._validate(key, call, failed)
         made = Made(call.id, self._apply(key, call))
@@ -214,20 +205,3 @@ class ObjectKind(Kind):
         old, new = self._key(call.old_inputs), self._key(call.inputs)
         noted = table(table(call.inputs, "metadata"), "annotations")
         return old == new and AUTONAMED not in noted
-
-
-def _identity(key: Key) -> str:
-    return f"{key.namespace}/{key.name}" if key.namespace else key.name
-
-
-def _is_below(path: str, root: str) -> bool:
-    return path == root or path.startswith((f"{root}.", f"{root}["))
-
-
-def _made_up(call: Call) -> str:
-    return f"{call.name.lower()}-{uuid.uuid5(uuid.NAMESPACE_URL, call.urn).hex[:8]}"
-
-
-def _plural(kind: str) -> str:
-    lower = kind.lower()
-    return f"{lower[:-1]}ies" if lower.endswith("y") else f"{lower}s"

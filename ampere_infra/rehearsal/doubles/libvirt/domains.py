@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from pulumi_libvirt import DomainArgs
 
-from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, state
+from ampere_infra.rehearsal.doubles.bridged import Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt.domain_rules import RULES
 from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
 from ampere_infra.rehearsal.places.hypervisor import Domain, Interface
 
@@ -16,24 +17,6 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.places.hypervisor import Hypervisor, Network
     from ampere_infra.rehearsal.world import World
 
-_FORCE_NEW = frozenset(
-    {"name", "description", "vcpu", "memory", "firmware", "type", "coreosIgnition", "fwCfgName"}
-    | {"nvram", "nvram.file", "nvram.template", "filesystems", "disks", "disks[].scsi", "cpu"}
-    | {"graphics", "graphics.type", "graphics.autoport", "graphics.listenType"}
-    | {"graphics.listenAddress", "cmdlines", "xml.xslt", "tpm.model", "tpm.backendType"}
-    | {"tpm.backendDevicePath", "tpm.backendEncryptionSecret", "tpm.backendVersion"}
-    | {"tpm.backendPersistentState"}
-    | {f"consoles[].{key}" for key in ("type", "sourcePath", "sourceHost", "sourceService")}
-    | {f"consoles[].{key}" for key in ("targetPort", "targetType")}
-)
-_COMPUTED = frozenset(
-    {"nvram", "nvram.file", "nvram.template", "cpu", "cpu.mode", "autostart", "machine", "arch"}
-    | {"emulator", "disks[].wwn", "disks[].scsi"}
-    | {f"networkInterfaces[].{key}" for key in ("networkId", "networkName", "hostname", "mac")}
-    | {"networkInterfaces[].addresses"}
-    | {"graphics.type", "graphics.autoport", "graphics.listenType", "graphics.listenAddress"}
-    | {"consoles[].sourceHost", "consoles[].sourceService", "video.type"}
-)
 _MAC = re.compile(r"[0-9A-F]{2}(:[0-9A-F]{2}){5}")
 _ALWAYS: dict[str, Value] = {
     "arch": "x86_64",
@@ -46,20 +29,7 @@ class DomainKind(Sdk2):
     """A machine."""
 
     arguments = DomainArgs
-    rules = Rules(
-        force_new=_FORCE_NEW,
-        computed=_COMPUTED,
-        defaults={
-            "coreosIgnition": "",
-            "vcpu": 1,
-            "memory": 512,
-            "type": "kvm",
-            "running": True,
-            "fwCfgName": "opt/com.coreos/config",
-            "qemuAgent": False,
-        },
-        fold_case=frozenset({"networkInterfaces[].mac"}),
-    )
+    rules = RULES
     worst = frozenset({"create", "update", "delete"})
 
     def __init__(self, host: Hypervisor, world: World) -> None:
