@@ -43,78 +43,57 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_STATUSES,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _rehearse_parser(commands.add_parser)
-    _check_parser(commands.add_parser)
-    _schema_parser(commands.add_parser)
-    _tools_parser(commands.add_parser)
+    for add_to in (_add_rehearse, _add_check, _add_schema, _add_tools):
+        add_to(commands.add_parser)
     return parser
 
 
-def _command(
-    add: AddParser,
-    name: str,
-    run: Command,
-    summary: str,
-    more: str = "",
-) -> argparse.ArgumentParser:
-    text = f"{summary[0].upper()}{summary[1:]}. {more}".strip()
-    parser = add(name, help=summary, description=text, epilog=_STATUSES)
-    parser.set_defaults(run=run)
-    return parser
-
-
-def _rehearse_parser(add: AddParser) -> None:
-    parser = _command(
-        add,
+def _add_rehearse(add: AddParser) -> None:
+    parser = add(
         "rehearse",
-        _on_stack(_rehearse),
-        "run a stack's program in the real engine, against doubles",
-        "Preview, up, a second up that must change nothing, refresh and destroy, on this machine "
-        "alone: no hypervisor, cluster, cloud or network is touched.",
+        help="run a stack's program in the real engine, against doubles",
+        description="Run a stack's program in the real engine, against doubles of all that it "
+        "would act on: preview, up, a second up that must change nothing, refresh and destroy. "
+        "No hypervisor, cluster, cloud or network is touched.",
+        epilog=_STATUSES,
     )
+    parser.set_defaults(run=_on_stack(_rehearse))
     _add_stack(parser)
     _add_config_file(parser)
     _add_out(parser, "keep rendered files, state and logs there (default: .ampere/rehearsal/STACK)")
     parser.add_argument(
         "--secrets",
         metavar="FILE",
-        type=Path,
+        type=_absolute,
         help="use this SOPS file, which your keys must open (default: random values)",
     )
 
 
-def _check_parser(add: AddParser) -> None:
-    parser = _command(
-        add,
-        "check",
-        _on_stack(_check),
-        "check a stack's settings, all at once and without the engine",
-    )
+def _add_check(add: AddParser) -> None:
+    summary = "check a stack's settings, all at once and without the engine"
+    parser = add("check", help=summary, description=summary, epilog=_STATUSES)
+    parser.set_defaults(run=_on_stack(_check))
     _add_stack(parser)
     _add_config_file(parser)
 
 
-def _schema_parser(add: AddParser) -> None:
-    parser = _command(
-        add,
-        "schema",
-        _on_stack(_schema),
-        "write the JSON Schema of a stack's settings, so that an editor completes them",
-    )
+def _add_schema(add: AddParser) -> None:
+    summary = "write the JSON Schema of a stack's settings, so that an editor completes them"
+    parser = add("schema", help=summary, description=summary, epilog=_STATUSES)
+    parser.set_defaults(run=_on_stack(_schema))
     _add_stack(parser)
-    _add_out(
-        parser, "write STACK.schema.json there (default: .ampere, where the stack file says it is)"
-    )
+    _add_out(parser, "write STACK.schema.json there (default: .ampere, where the editor looks)")
 
 
-def _tools_parser(add: AddParser) -> None:
-    parser = _command(
-        add,
+def _add_tools(add: AddParser) -> None:
+    parser = add(
         "tools",
-        _tools,
-        "find the pinned tools, or build them from source",
-        "A suitable one on PATH is used; else it is built once, with Go, into your cache.",
+        help="find the pinned tools, or build them from source",
+        description="Find the pinned tools: a suitable one on PATH, else one that was built "
+        "before; else it is built with Go, once, into your cache.",
+        epilog=_STATUSES,
     )
+    parser.set_defaults(run=_tools)
     parser.add_argument("names", metavar="NAME", nargs="*", help="which (default: all of them)")
 
 
@@ -126,21 +105,19 @@ def _add_config_file(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--config-file",
         metavar="FILE",
-        type=Path,
+        type=_absolute,
         help="the stack's settings (default: the project's Pulumi.STACK.yaml)",
     )
 
 
 def _add_out(parser: argparse.ArgumentParser, text: str) -> None:
-    parser.add_argument("--out", metavar="DIR", type=Path, help=text)
+    parser.add_argument("--out", metavar="DIR", type=_absolute, help=text)
 
 
 def _rehearse(chosen: argparse.Namespace) -> int:
     from ampere_infra.rehearsal.run import rehearse
 
-    out = _absolute(chosen.out) if chosen.out else None
-    secrets = _absolute(chosen.secrets) if chosen.secrets else None
-    return rehearse(chosen.stack, _config_file(chosen), out, secrets)
+    return rehearse(chosen.stack, _config_file(chosen), chosen.out, chosen.secrets)
 
 
 def _check(chosen: argparse.Namespace) -> int:
@@ -153,7 +130,7 @@ def _schema(chosen: argparse.Namespace) -> int:
     from ampere_infra.settings.schema import schema_file, write_schema
 
     kept = schema_file(chosen.stack)
-    target: Path = PROJECT / kept if chosen.out is None else _absolute(chosen.out) / kept.name
+    target: Path = PROJECT / kept if chosen.out is None else chosen.out / kept.name
     try:
         print(write_schema(chosen.stack, target))
     except OSError as error:
@@ -196,11 +173,11 @@ def _tools(chosen: argparse.Namespace) -> int:
 
 
 def _config_file(chosen: argparse.Namespace) -> Path:
-    return _absolute(chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml")
+    return chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml"
 
 
-def _absolute(path: Path) -> Path:
-    return path.expanduser().resolve()
+def _absolute(path: str) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def _complain(text: str) -> None:
