@@ -278,8 +278,9 @@ def test_another_image_leaves_the_old_one_to_the_disks_that_need_it(
 
 
 def test_the_sweep_takes_leftovers_and_keeps_data(host: KvmHostDouble):
-    for name in ("base-1.qcow2", "node1-root-1.qcow2", "node1-seed-1.iso", "node1-data.qcow2"):
+    for name in ("base-1.qcow2", "node1-root-1.qcow2", "node1-seed-1.iso", "node2-data.qcow2"):
         (host.pool / name).write_bytes(b"x")
+    (host.pool / "node1-data.qcow2").write_bytes(b"written")
     (host.folder / "domains/node1").write_text("ampere-infra:ampere-k8s/node1")
     (host.folder / "domains/theirs").write_text("ampere-infra:ampere-k8s-other/node1")
     (host.folder / "domains/plain").write_text("")
@@ -287,7 +288,7 @@ def test_the_sweep_takes_leftovers_and_keeps_data(host: KvmHostDouble):
     done = host.run(scripts.sweep(POOL))
     assert done.returncode == 0, done.stderr
     assert host.run(scripts.sweep(POOL)).returncode == 0, "nor does a second sweep fail"
-    assert host.volumes == {"node1-data.qcow2"}
+    assert host.volumes == {"node1-data.qcow2"}, "node2's was never written to"
     assert "node1-data.qcow2" in done.stderr
     assert {d.name for d in (host.folder / "domains").iterdir()} == {"theirs", "plain"}
     assert not host.cache.exists()
