@@ -47,8 +47,7 @@ class Bridged(Kind):
     def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
         """Return the inputs with Terraform's defaults, and what Terraform's validation says."""
         failures = self.type_failures(call)
-        missing = [key for key in self.rules.defaults if inputs.get(key) is None]
-        filled = {**inputs, **{key: self.rules.defaults[key] for key in missing}}
+        filled, missing = self.fill(inputs)
         named: list[str] = []
         if self._is_named() and inputs.get("name") is None:
             filled["name"] = call.old_inputs.get("name") or f"{call.name}-{_suffix(call.urn)}"
@@ -56,6 +55,14 @@ class Bridged(Kind):
         noted: list[Value] = [*named, *missing]
         failures += self.validate(call)
         return {**filled, DEFAULTS: noted}, failures
+
+    def fill(self, inputs: Properties) -> tuple[Properties, list[str]]:
+        """Return the inputs as a Check hands them back, and which of them were not given."""
+        return dict(inputs), []
+
+    def whole(self, inputs: Properties) -> Properties:
+        """Return the inputs with every default."""
+        return {**self.rules.defaults, **_without_notes(inputs)}
 
     def validate(self, call: Call) -> list[Failure]:
         """Return what else Terraform's validation finds wrong."""
@@ -79,18 +86,18 @@ class Bridged(Kind):
         """Return the inputs, and unknown for what the provider will find."""
         top = (name for name in self.rules.computed if "." not in name and "[" not in name)
         unknown: Properties = {key: UNKNOWN for key in top if call.inputs.get(key) is None}
-        return {**_without_notes(call.inputs), **unknown}
+        return {**self.whole(call.inputs), **unknown}
 
     def plan_update(self, call: Call) -> Properties:
         """Return the inputs over what the provider had found before."""
         kept = {key: call.old[key] for key in self.rules.computed if key in call.old}
-        return {**kept, **_without_notes(call.inputs)}
+        return {**kept, **self.whole(call.inputs)}
 
     def diff(self, call: Call) -> Difference:
         """Return what differs between the state and the configuration."""
         found = [
             change
-            for change in changes(call.old, call.inputs, skip=self._is_found)
+            for change in changes(call.old, self.whole(call.inputs), skip=self._is_found)
             if change.path not in call.ignored and not self._is_only_case(change, call)
         ]
         replacing = frozenset(c.path for c in found if c.pattern in self.rules.force_new)
@@ -131,6 +138,11 @@ class Bridged(Kind):
 
 class Sdk2(Bridged):
     """A resource type of a provider that is written with Terraform's SDK, version 2."""
+
+    def fill(self, inputs: Properties) -> tuple[Properties, list[str]]:
+        """Return the inputs with the schema's defaults, which this SDK knows before the plan."""
+        missing = [key for key in self.rules.defaults if inputs.get(key) is None]
+        return {**inputs, **{key: self.rules.defaults[key] for key in missing}}, missing
 
     def error(self, action: str, call: Call, message: str) -> str:
         """Return the message as SDK and bridge pass it on."""

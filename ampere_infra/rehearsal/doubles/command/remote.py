@@ -10,13 +10,14 @@ from pulumi_command.remote import CommandArgs
 
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
-from ampere_infra.rehearsal.doubles.diffs import Difference
+from ampere_infra.rehearsal.doubles.diffs import Change, Difference
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
 from ampere_infra.rehearsal.doubles.tls.keys import load, public
 from ampere_infra.rehearsal.doubles.values import (
     UNKNOWN,
     Properties,
     Secret,
+    Unknown,
     Value,
     number,
     plain,
@@ -27,6 +28,9 @@ from ampere_infra.rehearsal.places.hosts import Hosts, Standing
 from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ampere_infra.rehearsal.doubles.schema import Fault
     from ampere_infra.rehearsal.world import World
 
 _CONNECTION_DEFAULTS: dict[str, Value] = {
@@ -35,6 +39,8 @@ _CONNECTION_DEFAULTS: dict[str, Value] = {
     "dialErrorLimit": 10,
     "perDialTimeout": 15,
 }
+_SECRETS = ("password", "privateKey", "privateKeyPassword")
+_PARTS_OF_A_KEY = 2
 _ON_A_NODE = ("/ampere-node ", "until [ -e /var/lib/ampere/")
 """What tells a command for a node from one for a host, when nobody answers."""
 
@@ -57,12 +63,27 @@ class CommandKind(Kind):
         checked = dict(inputs)
         connection = plain(checked.get("connection"))
         if isinstance(connection, dict):
-            filled = {**_CONNECTION_DEFAULTS, **connection}
+            filled = _with_defaults(connection)
             proxy = connection.get("proxy")
             if isinstance(proxy, dict):
-                filled["proxy"] = {**_CONNECTION_DEFAULTS, **proxy}
+                filled["proxy"] = _with_defaults(proxy)
             checked["connection"] = Secret(filled)
         return checked, self.type_failures(call)
+
+    def say(self, call: Call, fault: Fault) -> Failure:
+        """Return the provider's words for ``fault``."""
+        del call
+        top, _, name = fault.path.rpartition(".")
+        of = "remote.Connection" if top else "remote.CommandInputs"
+        words = {
+            "missing": f"Missing required field '{name}' on '{of}'",
+            "unknown": f"Unrecognized field '{name}' on '{of}'",
+            "type": f"Field '{name}' on '{of}' must be a '{fault.detail}'",
+        }[fault.kind]
+        if top:
+            what = f"An error occurred decoding 'CommandInputs.{top}': 1 failures decoding:"
+            return Failure(f"{what}\n\t{name}: {words}", top)
+        return Failure(words, name)
 
     def plan(self, call: Call) -> Properties:
         """Return the inputs; what the command will print is not known."""
@@ -74,8 +95,9 @@ class CommandKind(Kind):
 
     def diff(self, call: Call) -> Difference:
         """Return the changes; the SDK asks for a replacement when a trigger changes."""
-        difference = super().diff(call)
-        return Difference(difference.changes, frozenset({"triggers"}) & self._paths(difference))
+        keys = [key for key in {**call.old_inputs, **call.inputs} if key not in call.ignored]
+        found = tuple(change for key in keys for change in _changes(call, key))
+        return Difference(found, frozenset({"triggers"} & {change.path for change in found}))
 
     def create(self, call: Call) -> Made:
         """Run ``create``; when it fails nothing is recorded, whatever it did."""
@@ -119,11 +141,17 @@ class CommandKind(Kind):
 
     def _dial(self, connection: Properties, line: str) -> None:
         """Do what an SSH client does before the command runs."""
+        _parse_keys(connection)
         address = text(connection, "host")
         machine = self.host.answering(address)
         tries = number(connection, "dialErrorLimit")
         endpoint = f"{address}:{number(connection, 'port')}"
         if machine is None:
+            if address.startswith("127.") or address.endswith(".invalid"):
+                raise RefusalError(
+                    f"after {tries} failed attempts: dial tcp {endpoint}: connect: "
+                    "connection refused"
+                )
             if any(mark in line for mark in _ON_A_NODE):
                 prefix = "proxy: " if connection.get("proxy") else ""
                 raise RefusalError(
@@ -147,9 +175,42 @@ class CommandKind(Kind):
                 "[none publickey], no supported methods remain"
             )
 
-    def _paths(self, difference: Difference) -> frozenset[str]:
-        return frozenset(change.path for change in difference.changes)
-
 
 def _ran(why: str, line: str, output: str) -> str:
     return f"{why}: running {json.dumps(line)}:\n{output}"
+
+
+def _with_defaults(connection: Properties) -> Properties:
+    """Return a connection whole, with what is secret in it marked."""
+    filled = {**_CONNECTION_DEFAULTS, **connection}
+    secret = {key: Secret(filled[key]) for key in _SECRETS if filled.get(key) is not None}
+    return {**filled, **secret}
+
+
+def _changes(call: Call, key: str) -> Iterator[Change]:
+    """Yield what changed in one input: each element, but nothing of what is inside a secret."""
+    old, new = call.old_inputs.get(key), call.inputs.get(key)
+    if isinstance(call.wrapped.get(key), Secret) or key in CommandKind.secret:
+        if old != new and not isinstance(new, Unknown):
+            yield Change(key, "UPDATE" if key in call.old_inputs else "ADD")
+    elif isinstance(old, list) and isinstance(new, list):
+        for index in range(max(len(old), len(new))):
+            path = f"{key}[{index}]"
+            if index >= len(old) or index >= len(new):
+                yield Change(path, "ADD" if index >= len(old) else "DELETE")
+            elif old[index] != new[index]:
+                yield Change(path, "UPDATE")
+    elif old != new:
+        yield Change(key, "ADD" if old is None else "DELETE" if new is None else "UPDATE")
+
+
+def _parse_keys(connection: Properties) -> None:
+    """Refuse keys that are none, the proxy's first."""
+    if proxy := table(connection, "proxy"):
+        _parse_keys(proxy)
+    host_key = text(connection, "hostKey")
+    if host_key and len(host_key.split()) < _PARTS_OF_A_KEY:
+        raise RefusalError("failed to parse host key: ssh: no key found")
+    private_key = text(connection, "privateKey")
+    if private_key and "PRIVATE KEY-----" not in private_key:
+        raise RefusalError("ssh: no key found")

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ampere_infra.rehearsal.doubles.bridged import Rules
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.doubles.values import Properties
+
+NESTED: dict[str, Properties] = {
+    "disks": {"scsi": False},
+    "consoles": {"sourceHost": "127.0.0.1", "sourceService": "0"},
+}
+"""Defaults of what a machine has several of."""
+FOUND = {"disks": ("wwn",), "networkInterfaces": ("addresses", "hostname", "networkId")}
+"""What libvirt finds of each of them."""
 
 _FORCE_NEW = frozenset(
     {"name", "description", "vcpu", "memory", "firmware", "type", "coreosIgnition", "fwCfgName"}
@@ -11,6 +24,7 @@ _FORCE_NEW = frozenset(
     | {"graphics.listenAddress", "cmdlines", "xml.xslt", "tpm.model", "tpm.backendType"}
     | {"tpm.backendDevicePath", "tpm.backendEncryptionSecret", "tpm.backendVersion"}
     | {"tpm.backendPersistentState"}
+    | {"consoles"}
     | {f"consoles[].{key}" for key in ("type", "sourcePath", "sourceHost", "sourceService")}
     | {f"consoles[].{key}" for key in ("targetPort", "targetType")}
 )

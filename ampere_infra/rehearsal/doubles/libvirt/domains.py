@@ -9,8 +9,8 @@ from pulumi_libvirt import DomainArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.domain_rules import RULES
-from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
+from ampere_infra.rehearsal.doubles.libvirt.domain_rules import FOUND, NESTED, RULES
+from ampere_infra.rehearsal.doubles.values import UNKNOWN, Properties, Value, items, number, text
 from ampere_infra.rehearsal.places.hypervisor import Domain, Interface
 
 if TYPE_CHECKING:
@@ -35,6 +35,26 @@ class DomainKind(Sdk2):
     def __init__(self, host: Hypervisor, world: World) -> None:
         self.host = host
         self.world = world
+
+    def fill(self, inputs: Properties) -> tuple[Properties, list[str]]:
+        """Fill in what the schema has for disks and consoles, too."""
+        filled, missing = super().fill(inputs)
+        for key, defaults in NESTED.items():
+            entries = filled.get(key)
+            if isinstance(entries, list):
+                whole = [{**defaults, **e} if isinstance(e, dict) else e for e in entries]
+                filled[key] = [*whole]
+        return filled, missing
+
+    def plan(self, call: Call) -> Properties:
+        """Return the inputs, and unknown for what libvirt will find of disks and interfaces."""
+        planned = super().plan(call)
+        for key, unknown in FOUND.items():
+            entries = planned.get(key)
+            if isinstance(entries, list):
+                found: Properties = dict.fromkeys(unknown, UNKNOWN)
+                planned[key] = [{**found, **e} if isinstance(e, dict) else e for e in entries]
+        return planned
 
     def create(self, call: Call) -> Made:
         """Define and start a machine; when the start fails, it stays defined."""

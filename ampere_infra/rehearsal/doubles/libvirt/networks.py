@@ -85,10 +85,14 @@ class NetworkKind(Sdk2):
         return Made(call.id, {**call.old, **self._state(call.inputs, network)})
 
     def delete(self, call: Call) -> None:
-        """Stop and forget the network, used or not."""
+        """Stop and forget the network, used or not; its absence is an error."""
         network = self.host.network_of(call.id)
-        if network is not None:
-            del self.host.networks[network.name]
+        if network is None:
+            raise RefusalError(
+                "when destroying libvirt network: error retrieving Network not found: "
+                f"no network with matching uuid '{call.id}'"
+            )
+        del self.host.networks[network.name]
 
     def _wanted(self, inputs: Properties) -> Network:
         mode, bridge = text(inputs, "mode").lower(), text(inputs, "bridge")

@@ -58,13 +58,11 @@ class TextKind(Random):
             defaults=_TEXT_DEFAULTS,
         )
 
-    def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
+    def whole(self, inputs: Properties) -> Properties:
         """Keep ``number`` and ``numeric``, which mean the same, the same."""
-        checked, failures = super().check(call, inputs)
-        for given, other in (("number", "numeric"), ("numeric", "number")):
-            if given in inputs and other not in inputs:
-                checked[other] = inputs[given]
-        return checked, failures
+        found = super().whole(inputs)
+        given = inputs.get("numeric", inputs.get("number", True))
+        return {**found, "number": given, "numeric": given}
 
     def validate(self, call: Call) -> list[Failure]:
         """Refuse a length that is shorter than the sum of what it must hold."""
@@ -73,16 +71,25 @@ class TextKind(Random):
         if length is not None and length < max(1, least):
             reason = f"Attribute length value must be at least {max(1, least)}, got: {length}"
             return [Failure(f"Invalid Attribute Value. {reason}", "length")]
+        if not any(self.whole(call.inputs)[name.lower()] for name in _CLASSES):
+            return [
+                Failure(
+                    "Invalid Attribute Combination. At least one attribute out of "
+                    "[special,upper,lower,numeric] must be specified as true. "
+                    f"Examine values at '{call.name}.numeric'."
+                )
+            ]
         return []
 
     def create(self, call: Call) -> Made:
         """Draw the text."""
-        result = _draw(call.inputs)
+        inputs = self.whole(call.inputs)
+        result = _draw(inputs)
         if not self.secret:
             self.world.draw(result)
-            return Made(result, state(call.inputs, result=result))
+            return Made(result, state(inputs, result=result))
         self.world.guard(result)
-        outputs = state(call.inputs, result=result, bcryptHash=f"$2a$10${secrets.token_hex(26)}x")
+        outputs = state(inputs, result=result, bcryptHash=f"$2a$10${secrets.token_hex(26)}x")
         return Made("none", outputs)
 
 

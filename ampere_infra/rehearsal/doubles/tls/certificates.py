@@ -12,7 +12,7 @@ from pulumi_tls import CertRequestArgs, LocallySignedCertArgs, SelfSignedCertArg
 
 from ampere_infra.rehearsal.doubles.bridged import Bridged, Rules, state
 from ampere_infra.rehearsal.doubles.diffs import Change, Difference
-from ampere_infra.rehearsal.doubles.kind import Call, Failure, Made, RefusalError
+from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
 from ampere_infra.rehearsal.doubles.tls.issue import (
     EXTENDED,
     NAMES,
@@ -26,7 +26,7 @@ from ampere_infra.rehearsal.doubles.tls.issue import (
     subject_of,
 )
 from ampere_infra.rehearsal.doubles.tls.keys import algorithm, load
-from ampere_infra.rehearsal.doubles.values import Value, items, number, text
+from ampere_infra.rehearsal.doubles.values import Properties, Value, items, number, text
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.world import World
@@ -38,7 +38,7 @@ _SUBJECT = frozenset(
 )
 _SANS = frozenset({"dnsNames", "dnsNames[]", "ipAddresses", "ipAddresses[]", "uris", "uris[]"})
 _VALIDITY = frozenset({"allowedUses", "allowedUses[]", "validityPeriodHours", "isCaCertificate"})
-_FOUND = frozenset({"certPem", "keyAlgorithm", "validityStartTime", "validityEndTime"})
+_FOUND = frozenset({"certPem", "validityStartTime", "validityEndTime", "maxPathLength"})
 _DEFAULTS: dict[str, Value] = {
     "earlyRenewalHours": 0,
     "isCaCertificate": False,
@@ -59,6 +59,10 @@ class CertRequestKind(Bridged):
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def validate(self, call: Call) -> list[Failure]:
+        """Refuse a request that nobody signs."""
+        return _without_a_key(self, call)
+
     def create(self, call: Call) -> Made:
         """Sign the request with its own key."""
         key = load(text(call.inputs, "privateKeyPem"))
@@ -77,11 +81,19 @@ class Certificate(Bridged):
     def __init__(self, world: World) -> None:
         self.world = world
 
+    def plan(self, call: Call) -> Properties:
+        """Return what is known before: whether the certificate is due as soon as it is made."""
+        return {**super().plan(call), "readyForRenewal": _is_due_at_once(call.inputs)}
+
+    def _is_found(self, pattern: str) -> bool:
+        return pattern == "readyForRenewal" or super()._is_found(pattern)
+
     def validate(self, call: Call) -> list[Failure]:
         """Refuse uses that nobody knows and a validity of less than no time."""
         known = (*USAGES, *EXTENDED)
         words = f"Invalid Attribute Value Match. value must be one of: {sorted(known)}"
         return [
+            *_without_a_key(self, call),
             *(
                 Failure(words, "allowedUses")
                 for use in items(call.inputs, "allowedUses")
@@ -126,11 +138,11 @@ class Certificate(Bridged):
             builder = builder.add_extension(extension, critical=critical)
         pem = builder.sign(issuer.key, hash_for(issuer.key)).public_bytes(Encoding.PEM).decode()
         outputs = state(
-            call.inputs,
+            self.whole(call.inputs),
             certPem=pem,
             validityStartTime=start.isoformat().replace("+00:00", "Z"),
             validityEndTime=end.isoformat().replace("+00:00", "Z"),
-            readyForRenewal=False,
+            readyForRenewal=_is_due_at_once(call.inputs),
         )
         return Made(str(serial), outputs)
 
@@ -145,7 +157,7 @@ class SelfSignedKind(Certificate):
         | _SANS
         | _VALIDITY
         | {"privateKeyPem", "setSubjectKeyId", "setAuthorityKeyId", "maxPathLength"},
-        computed=_FOUND | {"readyForRenewal"},
+        computed=_FOUND | {"keyAlgorithm"},
         defaults={**_DEFAULTS, "setAuthorityKeyId": False},
     )
 
@@ -165,7 +177,7 @@ class LocallySignedKind(Certificate):
     rules = Rules(
         force_new=_VALIDITY
         | {"caPrivateKeyPem", "caCertPem", "certRequestPem", "setSubjectKeyId", "maxPathLength"},
-        computed=_FOUND | {"readyForRenewal", "caKeyAlgorithm"},
+        computed=_FOUND | {"caKeyAlgorithm"},
         defaults=_DEFAULTS,
     )
 
@@ -185,3 +197,16 @@ class LocallySignedKind(Certificate):
         issuer = Issuer(authority.subject, key, key_identifier(authority))
         made = self.certificate(call, holder, issuer)
         return Made(made.id, {**made.outputs, "caKeyAlgorithm": algorithm(key)})
+
+
+def _is_due_at_once(inputs: Properties) -> bool:
+    early, validity = number(inputs, "earlyRenewalHours"), number(inputs, "validityPeriodHours")
+    return (early or 0) >= (validity or 0)
+
+
+def _without_a_key(kind: Kind, call: Call) -> list[Failure]:
+    """The SDK leaves a key out because a write-only one may be given instead; one must be."""
+    name = "privateKeyPem" if "privateKeyPem" in kind.secret else "caPrivateKeyPem"
+    if call.inputs.get(name) is None and call.inputs.get(f"{name}Wo") is None:
+        return [Failure(f"Missing required property '{name}'")]
+    return []

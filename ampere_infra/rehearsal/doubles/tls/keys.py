@@ -69,11 +69,12 @@ class PrivateKeyKind(Bridged):
 
     def create(self, call: Call) -> Made:
         """Make the key."""
-        key = _generate(call.inputs)
+        inputs = self.whole(call.inputs)
+        key = _generate(inputs)
         halves = _private(key)
         for secret in halves.values():
             self.world.guard(str(secret))
-        outputs = state(call.inputs, **halves, **public(key))
+        outputs = state(inputs, **halves, **public(key))
         return Made(hashlib.sha1(_der(key), usedforsecurity=False).hexdigest(), outputs)
 
 
