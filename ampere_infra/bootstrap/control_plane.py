@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_command as command
 
 from ampere_infra.bootstrap import gates
+from ampere_infra.bootstrap.commands import on_node
 from ampere_infra.bootstrap.units import PROGRAM
 from ampere_infra.machines.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pulumi_command as command
 
     from ampere_infra.bootstrap.pki import ClusterPki
     from ampere_infra.bootstrap.spec import ClusterSpec
@@ -72,23 +74,19 @@ class ControlPlane(pulumi.ComponentResource):
     def _push_pki(self, args: ControlPlaneArgs) -> command.remote.Command:
         """Hand the CA to the node, which starts ``kubeadm init``."""
         pair = {"ca.crt": args.pki.ca_cert_pem, "ca.key": args.pki.ca_key_pem}
-        return command.remote.Command(
+        return on_node(
             f"{args.machine.name}-pki",
-            connection=args.machine.connection,
-            create=f"sudo -n {PROGRAM} receive-pki",
+            args.machine,
+            f"sudo -n {PROGRAM} receive-pki",
+            self._after(self.os_ready),
             stdin=pulumi.Output.secret(pulumi.Output.json_dumps(pair)),
-            triggers=[args.machine.identity],
-            logging=command.remote.Logging.STDERR,
-            opts=self._after(self.os_ready),
         )
 
     def _roster(self, args: ControlPlaneArgs) -> command.remote.Command:
         """Tell the node which workers there are to be; updated in place."""
-        return command.remote.Command(
+        return on_node(
             f"{args.machine.name}-roster",
-            connection=args.machine.connection,
-            create=f"sudo -n {PROGRAM} roster {' '.join(args.workers)}".rstrip(),
-            triggers=[args.machine.identity],
-            logging=command.remote.Logging.STDERR,
-            opts=self._after(self.api_stable),
+            args.machine,
+            f"sudo -n {PROGRAM} roster {' '.join(args.workers)}".rstrip(),
+            self._after(self.api_stable),
         )

@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import pulumi
-import pulumi_command as command
 
 from ampere_infra.bootstrap import drift
+from ampere_infra.bootstrap.commands import on_node
 from ampere_infra.bootstrap.node_files import BIRTH
 from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.units import STATE
 
 if TYPE_CHECKING:
+    import pulumi_command as command
+
     from ampere_infra.bootstrap.user_data import UserData
     from ampere_infra.machines.machine import Machine
 
@@ -94,14 +96,9 @@ def gate(
         opts: the parent, and the resource that this stage comes after.
     """
     timeouts = pulumi.CustomTimeouts(create=f"{deadline + GRACE}s", update=f"{deadline + GRACE}s")
-    return command.remote.Command(
-        f"{machine.name}-{stage.marker.lower().replace('_', '-')}",
-        connection=machine.connection,
-        create=script(machine.name, stage, deadline),
-        triggers=[machine.identity],
-        logging=command.remote.Logging.STDERR,
-        opts=pulumi.ResourceOptions.merge(pulumi.ResourceOptions(custom_timeouts=timeouts), opts),
-    )
+    options = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(custom_timeouts=timeouts), opts)
+    name = f"{machine.name}-{stage.marker.lower().replace('_', '-')}"
+    return on_node(name, machine, script(machine.name, stage, deadline), options)
 
 
 def os_ready(

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pulumi
-import pulumi_command as command
 import pulumi_random as random
 
 from ampere_infra.bootstrap import gates
+from ampere_infra.bootstrap.commands import on_node
 from ampere_infra.bootstrap.units import PROGRAM
 from ampere_infra.machines.machine import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import pulumi_command as command
 
     from ampere_infra.bootstrap.control_plane import ControlPlane
     from ampere_infra.bootstrap.spec import ClusterSpec
@@ -100,27 +102,24 @@ class Worker(pulumi.ComponentResource):
             deleted_with=args.control_plane.machine.resource,
             custom_timeouts=pulumi.CustomTimeouts(delete="4h"),
         )
-        return command.remote.Command(
+        return on_node(
             f"{args.machine.name}-membership",
-            connection=args.control_plane.machine.connection,
-            create=f"sudo -n {PROGRAM} admit {args.machine.name} {minutes}",
-            delete=f"sudo -n {PROGRAM} dismiss {args.machine.name} {patience}",
+            args.control_plane.machine,
+            f"sudo -n {PROGRAM} admit {args.machine.name} {minutes}",
+            options,
             stdin=token,
-            triggers=[args.machine.identity],
-            logging=command.remote.Logging.STDERR,
-            opts=options,
+            delete=f"sudo -n {PROGRAM} dismiss {args.machine.name} {patience}",
+            belongs_to=args.machine,
         )
 
     def _give(
         self, args: WorkerArgs, token: pulumi.Output[str], membership: pulumi.Resource
     ) -> command.remote.Command:
         """Hand the token to the worker, which starts ``kubeadm join``."""
-        return command.remote.Command(
+        return on_node(
             f"{args.machine.name}-join-token",
-            connection=args.machine.connection,
-            create=f"sudo -n {PROGRAM} receive-token",
+            args.machine,
+            f"sudo -n {PROGRAM} receive-token",
+            self._after(self.os_ready, membership, *args.platform_ready),
             stdin=token,
-            triggers=[args.machine.identity],
-            logging=command.remote.Logging.STDERR,
-            opts=self._after(self.os_ready, membership, *args.platform_ready),
         )

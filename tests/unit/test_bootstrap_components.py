@@ -152,6 +152,7 @@ def test_every_stage_is_a_resource_that_a_new_machine_runs_again(
 def test_no_command_shows_a_secret(asked: dict[str, Asked], name: str) -> None:
     command_ = asked[name]
     assert command_.inputs["logging"] == "stderr", "stdout is not logged"
+    assert command_.inputs["addPreviousOutputInEnv"] is False, "which SSH would refuse"
     shown = json.dumps([command_.inputs["create"], command_.inputs.get("delete")])
     assert TOKEN_SECRET not in shown
     assert PRIVATE_KEY not in shown

@@ -1,0 +1,50 @@
+"""One command on a node as a resource, with what all of them have in common."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pulumi_command as command
+
+if TYPE_CHECKING:
+    import pulumi
+
+    from ampere_infra.machines.machine import Machine
+
+
+def on_node(  # noqa: PLR0913 - what a command may be given
+    name: str,
+    machine: Machine,
+    create: str,
+    opts: pulumi.ResourceOptions,
+    *,
+    stdin: pulumi.Output[str] | None = None,
+    delete: str | None = None,
+    belongs_to: Machine | None = None,
+) -> command.remote.Command:
+    """Run ``create`` on ``machine``, and again when the machine is another.
+
+    Its stdout is an output and is not logged; its stderr is progress. The output of the run before
+    is not put into the environment, which a node's SSH refuses: the provider takes that for an
+    error when it updates or deletes.
+
+    Args:
+        name: of the resource.
+        machine: where it runs.
+        create: POSIX sh text without any secret.
+        opts: the resource's options.
+        stdin: what it reads, a secret.
+        delete: what is run when the resource goes.
+        belongs_to: the machine whose replacement runs it again, if that is not ``machine``.
+    """
+    return command.remote.Command(
+        name,
+        connection=machine.connection,
+        create=create,
+        delete=delete,
+        stdin=stdin,
+        triggers=[(belongs_to or machine).identity],
+        logging=command.remote.Logging.STDERR,
+        add_previous_output_in_env=False,
+        opts=opts,
+    )
