@@ -6,6 +6,10 @@ STACK ?= home
 # Debian keeps nginx and netplan where only root looks.
 export PATH := $(PATH):/usr/local/sbin:/usr/sbin:/sbin
 export PYTHONUNBUFFERED := 1
+# Where the system has certificates, they count: a company's proxy brings its own.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt),)
+export UV_SYSTEM_CERTS := true
+endif
 
 # A uv of 0.9 or newer that is there already, else the pinned one.
 PINNED_UV := .ampere/uv/bin/uv
