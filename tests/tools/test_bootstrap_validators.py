@@ -119,6 +119,31 @@ def test_kubeadm_refuses_a_mistake(
     assert validate(tool("kubeadm"), config.replace(right, wrong), tmp_path).returncode != 0
 
 
+def test_kubeadm_would_make_the_control_plane_that_we_mean(
+    tool: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUBEADM_INIT_DRYRUN_DIR", str(tmp_path))
+    file = tmp_path / "kubeadm-init.yaml"
+    config = init_config(HOME.cluster, HOME.master)
+    # The checks before are of the machine that the test runs on.
+    file.write_text(config.replace("skipPhases:", "skipPhases:\n  - preflight"), encoding="utf-8")
+    done = run(tool("kubeadm"), "init", "--config", file, "--skip-token-print", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert f"--node-ip={HOME.master.address}" in done.stdout
+    assert "path: /srv/ampere/etcd" in done.stdout, "etcd is on the data disk"
+    assert "Applied essential addon: CoreDNS" in done.stdout
+    assert "kube-proxy" not in done.stdout, "Cilium takes its place"
+    assert "Using token" not in done.stdout, "no token in the journal"
+    assert "kubeadm join" not in done.stdout
+
+
+def test_kubeadm_takes_the_words_of_our_reset(tool: Callable[[str], Path], tmp_path: Path) -> None:
+    words = ("reset", "--force", "--skip-phases=remove-etcd-member", "--dry-run")
+    done = run(tool("kubeadm"), *words, f"--kubeconfig={tmp_path}/none")
+    assert "unknown flag" not in done.stderr
+    assert "etcd" not in done.stdout, "that phase would empty etcd's folder"
+
+
 def verify(node: NodeSpec, root: Path) -> subprocess.CompletedProcess[str]:
     """Judge all units of ``node`` below ``root``, with the packages' own units beside them."""
     units = root / "etc/systemd/system"
