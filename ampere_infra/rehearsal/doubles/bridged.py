@@ -100,7 +100,7 @@ class Bridged(Kind):
             for change in changes(call.old, self.whole(call.inputs), skip=self._is_found)
             if change.path not in call.ignored and not self._is_only_case(change, call)
         ]
-        replacing = frozenset(c.path for c in found if c.pattern in self.rules.force_new)
+        replacing = frozenset(change.path for change in found if self._replaces(change))
         return Difference(tuple(found), replacing, self._must_delete_first(call))
 
     def update(self, call: Call) -> Made:
@@ -112,6 +112,11 @@ class Bridged(Kind):
     def change(self, call: Call) -> Made:
         """Change the resource in place."""
         return Made(call.id, self.plan_update(call))
+
+    def _replaces(self, change: Change) -> bool:
+        """Tell whether ``change`` makes another resource; a list's length by its elements only."""
+        by_itself = change.pattern in self.rules.force_new and not change.counts
+        return by_itself or (change.alone and change.around in self.rules.force_new)
 
     def _is_found(self, pattern: str) -> bool:
         return pattern in self.rules.computed or pattern in self.outputs

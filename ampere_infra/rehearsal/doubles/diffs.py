@@ -19,6 +19,15 @@ class Change:
     path: str
     kind: str
     """``ADD``, ``UPDATE`` or ``DELETE``."""
+    counts: bool = False
+    """It says only that a list has another length, or that an object came or went."""
+    alone: bool = False
+    """It stands inside of what is on one side only."""
+
+    @property
+    def around(self) -> str:
+        """The pattern of the list or object that the property stands in."""
+        return re.sub(r"(\[\])?\.[^.\[\]]+$", "", self.pattern)
 
     @property
     def pattern(self) -> str:
@@ -49,17 +58,21 @@ def changes(old: Value, new: Value, path: str = "", *, skip: Touches) -> Iterato
     ``skip`` names the properties that the provider computes: leaving them out is no change.
     """
     if isinstance(new, Unknown):
-        yield Change(path, "ADD" if _is_empty(old) else "UPDATE")
+        yield Change(path, "ADD" if _is_missing(old) else "UPDATE")
+    elif _is_empty(old) and _is_empty(new):
+        return
     elif isinstance(old, dict) and isinstance(new, dict):
         yield from _object_changes(old, new, path, skip)
     elif isinstance(old, list) and isinstance(new, list):
         yield from _list_changes(old, new, path, skip)
-    elif _is_empty(old) and _is_empty(new):
-        return
-    elif _is_empty(old):
-        yield Change(path, "ADD")
-    elif new is None or new in ("", [], {}):
-        yield Change(path, "DELETE")
+    elif isinstance(old, dict | list) and _is_missing(new):
+        yield Change(path, "UPDATE", counts=True)
+        yield from _alone(old, path, "DELETE", skip)
+    elif isinstance(new, dict | list) and _is_missing(old):
+        yield Change(path, "UPDATE", counts=True)
+        yield from _alone(new, path, "ADD", skip)
+    elif _is_missing(old) or _is_missing(new):
+        yield Change(path, "ADD" if _is_missing(old) else "DELETE")
     elif old != new and str(old) != str(new):
         yield Change(path, "UPDATE")
 
@@ -78,10 +91,31 @@ def _object_changes(
 
 
 def _list_changes(old: list[Value], new: list[Value], path: str, skip: Touches) -> Iterator[Change]:
+    shared = min(len(old), len(new))
     if len(old) != len(new):
-        yield Change(path, "ADD" if not old else "DELETE" if not new else "UPDATE")
-    for index, pair in enumerate(zip(old, new, strict=False)):
-        yield from changes(*pair, f"{path}[{index}]", skip=skip)
+        yield Change(path, "UPDATE", counts=True)
+    for index in range(shared):
+        yield from changes(old[index], new[index], f"{path}[{index}]", skip=skip)
+    for index in range(shared, max(len(old), len(new))):
+        side, kind = (old, "DELETE") if index < len(old) else (new, "ADD")
+        yield from _alone(side[index], f"{path}[{index}]", kind, skip)
+
+
+def _alone(value: Value, path: str, kind: str, skip: Touches) -> Iterator[Change]:
+    """Yield every property of what is on one side only."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not key.startswith("__") and not (kind == "DELETE" and _is_empty(item)):
+                yield from _alone(item, f"{path}.{key}", kind, skip)
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _alone(item, f"{path}[{index}]", kind, skip)
+    elif value is not None and not (kind == "DELETE" and skip(Change(path, "").pattern)):
+        yield Change(path, kind, alone=True)
+
+
+def _is_missing(value: Value) -> bool:
+    return value is None or value in ("", [], {})
 
 
 def _is_empty(value: Value) -> bool:

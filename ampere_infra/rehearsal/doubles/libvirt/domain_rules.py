@@ -24,7 +24,6 @@ _FORCE_NEW = frozenset(
     | {"graphics.listenAddress", "cmdlines", "xml.xslt", "tpm.model", "tpm.backendType"}
     | {"tpm.backendDevicePath", "tpm.backendEncryptionSecret", "tpm.backendVersion"}
     | {"tpm.backendPersistentState"}
-    | {"consoles"}
     | {f"consoles[].{key}" for key in ("type", "sourcePath", "sourceHost", "sourceService")}
     | {f"consoles[].{key}" for key in ("targetPort", "targetType")}
 )
