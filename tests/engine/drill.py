@@ -56,8 +56,13 @@ def _different(path: str, mine: object, others: object) -> Iterator[str]:
     if isinstance(mine, dict) and isinstance(others, dict):
         for key in sorted({*mine, *others}, key=str):
             yield from _different(f"{path}/{key}", mine.get(key), others.get(key))
+    elif isinstance(mine, list) and isinstance(others, list):
+        yield from (f"{path}: lost {x!r}" for x in mine if x not in others)
+        yield from (f"{path}: more {x!r}" for x in others if x not in mine)
+        if len(mine) != len(others):
+            yield f"{path}: {len(mine)} became {len(others)}"
     elif mine != others:
-        yield f"{path}: {str(mine)[:200]!r} became {str(others)[:200]!r}"
+        yield f"{path}: {mine!r} became {others!r}"
 
 
 @dataclass
