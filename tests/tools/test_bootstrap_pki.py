@@ -6,7 +6,6 @@ import hashlib
 import json
 import shutil
 import subprocess
-from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -51,7 +50,7 @@ def pki(tmp_path: Path) -> Path:
 
 
 def config_for(pki: Path) -> Path:
-    text = init_config(replace(HOME.cluster), HOME.master)
+    text = init_config(HOME.cluster, HOME.master)
     file = pki.with_name("kubeadm.yaml")
     text = text.replace("clusterName:", f"certificatesDir: {pki}\nclusterName:")
     file.write_text(text, encoding="utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -292,7 +292,7 @@ def test_a_node_that_was_born_with_something_else_is_named(
     warned: list[str] = []
     monkeypatch.setattr(pulumi.log, "warn", lambda text, _resource: warned.append(text))
     asked_for(cluster)
-    version = replace(HOME.cluster).kubernetes
+    version = HOME.cluster.kubernetes
     line = f"versions.kubernetes: born with 1.0.0, now {version}"
     assert sorted(warned) == [
         f"ampere-k8s-master keeps what it was born with: {line}",

@@ -148,27 +148,14 @@ def test_a_worker_that_is_not_ready_does_not_wait_for_the_others(node: FakeNode)
 
 def test_two_workers_leave_one_after_the_other(node: FakeNode) -> None:
     members.roster("w1", "w2")
-    both = json.dumps({"w1": [LATER, True], "w2": [LATER, True]})
-    assert both, "both are ready at first"
     node.nodes(w1=(LATER, True), w2=(LATER, True))
-    script = (node.programs / "kubectl").read_text().removeprefix("#!/bin/sh\n")
-    only_w2 = json.dumps(
-        {
-            "items": [
-                item
-                for item in json.loads((node.programs / "nodes.json").read_text())["items"]
-                if item["metadata"]["name"] == "w2"
-            ]
-        }
-    )
-    (node.programs / "without-w1.json").write_text(only_w2)
-    leaving = (
-        f'*"delete node w1"*) cp "{node.programs}/without-w1.json" "{node.programs}/nodes.json";;'
-    )
-    node.answer("kubectl", script.split("\n", 1)[1].replace("in *", f"in {leaving} *", 1))
     dismissal.dismiss("w1", "10")
-    with pytest.raises(Failed, match="these were not ready: w1"):
+    node.nodes(w2=(LATER, True))
+    with pytest.raises(Failed, match="w2 stays: for 10 s these were not ready: w1"):
         dismissal.dismiss("w2", "10")
+    node.nodes(w1=(LATER, True), w2=(LATER, True))
+    dismissal.dismiss("w2", "10")
+    assert "drain w2" in " ".join(node.calls), "once w1 is back"
 
 
 def test_only_one_worker_at_a_time_holds_the_turn(node: FakeNode) -> None:
