@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ampere_infra.secrets.model import generate
-from ampere_infra.secrets.sops import encrypt, make_age_key
+from ampere_infra.secrets.sops import encrypt, make_age_key, read
 from ampere_infra.settings.load import read_stack_file
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Project(AbstractContextManager["Project"]):
     secrets_file: Path | None = None
     """The user's own SOPS file; without it, one of random values is made."""
     secrets: Mapping[str, str] = field(default_factory=dict[str, str], repr=False)
-    """The random values, by name; empty if the user brought a file."""
+    """The values, by name."""
     environment: dict[str, str] = field(default_factory=dict[str, str])
     """What ``sops`` needs to open the secrets."""
     _private: tempfile.TemporaryDirectory[str] | None = None
@@ -82,8 +82,20 @@ class Project(AbstractContextManager["Project"]):
 
     def __enter__(self) -> Self:
         config = read_stack_file(self.config_file)
+        if self.secrets_file is not None:
+            given = read(self.stack, self.secrets_file)
+            names = type(given).model_fields
+            self.secrets = {name: getattr(given, name).get_secret_value() for name in names}
         self.folder = replaced(self.folder)
         self._private = tempfile.TemporaryDirectory(prefix="ampere-")
+        try:
+            self._fill(config)
+        except BaseException:
+            self._private.cleanup()
+            raise
+        return self
+
+    def _fill(self, config: Mapping[str, object]) -> None:
         for folder in (self.root, self.rendered, self.logs):
             folder.mkdir()
         self.state.mkdir(mode=0o700)
@@ -91,7 +103,6 @@ class Project(AbstractContextManager["Project"]):
         if (SOURCE / "charts").is_dir():
             shutil.copytree(SOURCE / "charts", self.root / "charts")
         self.write(config)
-        return self
 
     def __exit__(self, *details: object) -> None:
         if self._private is not None:

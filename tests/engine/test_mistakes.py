@@ -82,3 +82,19 @@ def test_a_folder_with_other_files_is_not_replaced(tmp_path: Path):
     assert rehearse("home", HOME, tmp_path, say=lines.append) == 2
     assert "thesis.txt" not in "".join(lines)
     assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "precious"
+
+
+def test_a_secrets_file_that_is_not_there_is_told_before_anything_is_written(tmp_path: Path):
+    lines: list[str] = []
+    missing = tmp_path / "home.enc.yaml"
+    assert rehearse("home", HOME, tmp_path / "out", missing, say=lines.append) == 2
+    assert "home.enc.yaml" in lines[-1]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_rehearsal_takes_the_secrets_that_it_is_given(stage: Stage, tmp_path: Path):
+    theirs = stage.project.root / "secrets" / "home.enc.yaml"
+    with Project("home", HOME, tmp_path / "out", theirs) as project:
+        assert project.secrets == stage.project.secrets
+        copied = project.root / "secrets" / "home.enc.yaml"
+        assert copied.read_bytes() == theirs.read_bytes()
