@@ -27,6 +27,7 @@ from machines_cases import (
 )
 
 from ampere_infra.machines.libvirt import DATA_DEVICE
+from ampere_infra.machines.libvirt.kept import differences
 from ampere_infra.machines.libvirt.leftovers import AT_ONCE, Leftovers
 from ampere_infra.machines.libvirt.site import bridge_name
 from ampere_infra.settings.mac import mac
@@ -221,6 +222,18 @@ def test_a_machine_that_is_kept_does_not_see_its_user_data_change():
     assert list(site.asked[f"{NODE}-seed"].options.ignoreChanges) == ["name", "source"]
     assert list(site.asked[f"{NODE}-root"].options.ignoreChanges) == ["name", "baseVolumeName"]
     assert not list(site.asked[f"{NODE}-data"].options.ignoreChanges)
+
+
+def test_what_a_kept_machine_was_born_with_is_said():
+    seed, base = f"{NODE}-seed-0123456789ab-aaaaaa.iso", "base-1.qcow2"
+    assert not differences(seed, "0123456789ab-aaaaaa", base, base)
+    assert not differences(seed, "ffffffffffff-aaaaaa", base, base), (
+        "user-data is the bootstrap's to compare"
+    )
+    (network,) = differences(seed, "0123456789ab-bbbbbb", base, base)
+    assert "born with aaaaaa, now bbbbbb" in network
+    (image,) = differences(seed, "0123456789ab-aaaaaa", base, "base-2.qcow2")
+    assert "image.sha256" in image
 
 
 def test_a_machine_that_refuses_is_protected_and_sees_its_user_data_change():

@@ -13,6 +13,7 @@ from pulumi_command import remote
 from ampere_infra.machines import scripts
 from ampere_infra.machines.commands import Script, on_host
 from ampere_infra.machines.kvm_host import DIAL_SECONDS, NODE_DIALS
+from ampere_infra.machines.libvirt import kept
 from ampere_infra.machines.machine import Machine
 from ampere_infra.machines.seed import digest, meta_data, nocloud_image, write_seed
 
@@ -51,7 +52,7 @@ class LibvirtMachine(pulumi.ComponentResource):
 
     machine: Machine
     identity: pulumi.Output[str]
-    """What the machine was born with; a hash of its user-data and its network-config."""
+    """What the machine is born with: hashes of its user-data and of its network-config."""
     seed: libvirt.Volume
     root: libvirt.Volume
     data: libvirt.Volume
@@ -63,12 +64,15 @@ class LibvirtMachine(pulumi.ComponentResource):
     ) -> None:
         super().__init__("ampere:machines:LibvirtMachine", name, None, opts)
         self._args = args
-        self.identity = args.user_data.apply(lambda told: _identity(told, args.network_config))
+        self.identity = args.user_data.apply(lambda told: kept.identity(told, args.network_config))
         self.seed = self._seed()
         self.root = self._root()
         self.data = self._data()
         self.domain = self._domain()
         self.host_key = self._host_key()
+        if args.spec.on_user_data_change == "keep":
+            image = scripts.base_volume(args.site.args.image)
+            kept.warn(args.spec.name, self.seed, self.root, self.identity, image)
         self.machine = Machine(
             name=args.spec.name,
             address=args.spec.nic.address.ip,
@@ -92,24 +96,23 @@ class LibvirtMachine(pulumi.ComponentResource):
         )
 
     def _seed_file(self, told: UserData) -> str:
-        spec, network_config = self._args.spec, self._args.network_config
-        identity = _identity(told, network_config)
-        image = nocloud_image(told.text, network_config, meta_data(spec.name, identity))
-        name = f"{self._args.site.args.cluster}-{spec.name}-{identity}.iso"
+        node, network_config = self._args.spec.name, self._args.network_config
+        identity = kept.identity(told, network_config)
+        image = nocloud_image(told.text, network_config, meta_data(node, identity))
+        name = f"{self._args.site.args.cluster}-{node}-{identity}.iso"
         return write_seed(Path.cwd(), name, image)
 
     def _root(self) -> libvirt.Volume:
         """Laid over the base image, with a size of its own: a fresh one for each birth."""
         spec, site = self._args.spec, self._args.site
-        image = site.args.image
-        birth = self.identity.apply(lambda identity: digest(identity, image.sha256))
+        birth = self.identity.apply(lambda identity: digest(identity, site.args.image.sha256))
         return libvirt.Volume(
             f"{spec.name}-root",
             name=pulumi.Output.format("{0}-root-{1}.qcow2", spec.name, birth),
             pool=site.pool.name,
             format="qcow2",
             size=int(spec.root_disk),
-            base_volume_name=scripts.base_volume(image),
+            base_volume_name=scripts.base_volume(site.args.image),
             base_volume_pool=site.pool.name,
             opts=self._volume_options(protect=self._protected, birth=["name", "baseVolumeName"]),
         )
@@ -129,7 +132,6 @@ class LibvirtMachine(pulumi.ComponentResource):
     def _domain(self) -> libvirt.Domain:
         spec, site = self._args.spec, self._args.site
         cluster, disks = site.args.cluster, (self.root, self.seed, self.data)
-        clear = scripts.clear_domain(cluster, spec.name)
         return libvirt.Domain(
             spec.name,
             name=spec.name,
@@ -153,7 +155,9 @@ class LibvirtMachine(pulumi.ComponentResource):
                 # A refresh reads no addresses back from a machine that has static ones.
                 ignore_changes=["networkInterfaces[*].addresses"],
                 replace_on_changes=UNCHANGEABLE,
-                hooks=site.leftovers.hook(f"{spec.name}-clear-domain", clear),
+                hooks=site.leftovers.hook(
+                    f"{spec.name}-clear-domain", scripts.clear_domain(cluster, spec.name)
+                ),
             ),
         )
 
@@ -194,7 +198,3 @@ class LibvirtMachine(pulumi.ComponentResource):
             replace_on_changes=["#initerror"],
             ignore_changes=birth if keep else [],
         )
-
-
-def _identity(told: UserData, network_config: str) -> str:
-    return digest(told.identity, network_config)
