@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from typing import Any
 
 import grpc
 import pytest
@@ -44,20 +45,24 @@ class Home:
         made.create("libvirt:index/pool:Pool", "p", name="p", type="dir", target={"path": "/p"})
         self.boot("master", MASTER, "")
 
-    def boot(self, name, address, more):
+    def boot(self, name, address, more, mac=None, config_mac=None):
         user_data = {
             "users": [{"name": "a", "ssh_authorized_keys": [value(self.key, "publicKeyOpenssh")]}],
             "write_files": [{"path": "/etc/birth", "content": f"{name} {more}\n"}],
         }
-        network = {"version": 2, "ethernets": {"lan": {"addresses": [f"{address}/24"]}}}
+        lan: dict[str, Any] = {"addresses": [f"{address}/24"]}
+        if config_mac:
+            lan["match"] = {"macaddress": config_mac}
+        network = {"version": 2, "ethernets": {"lan": lan}}
         file = self.folder / f"{name}.iso"
         texts = "#cloud-config\n" + yaml.safe_dump(user_data), yaml.safe_dump(network), "i: a\n"
         file.write_bytes(nocloud_image(*texts))
         source = {"name": f"{name}.iso", "pool": "p", "source": str(file), "format": "iso"}
         seed = self.made.create("libvirt:index/volume:Volume", name, **source)
         disks = [{"volumeId": seed.id}]
+        wired = {"networkInterfaces": [{"networkName": "n", "mac": mac}]} if mac else {}
         self.machine = self.made.create(
-            "libvirt:index/domain:Domain", name, name=name, memory=1, disks=disks
+            "libvirt:index/domain:Domain", name, name=name, memory=1, disks=disks, **wired
         )
         return self.machine
 
@@ -138,6 +143,38 @@ def test_a_changed_command_is_run_again_in_place(home):
 def test_a_node_that_is_not_there_cannot_be_dialled(home):
     words = home.refusal(gate("OS_READY"), WORKER, dialErrorLimit=3)
     assert words == f"after 3 failed attempts: dial tcp {WORKER}:22: connect: no route to host"
+
+
+def nat(home, mac, address, config_mac, proxy):
+    network = {"name": "n", "addresses": ["10.0.0.0/24"]}
+    home.made.create("libvirt:index/network:Network", "n", **network)
+    home.boot("worker", address, "", mac=mac, config_mac=config_mac)
+    return home.run("true", WORKER, **({"proxy": {"host": proxy}} if proxy else {}))
+
+
+ONE, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
+
+
+@pytest.mark.parametrize(
+    ("address", "config_mac", "proxy", "words"),
+    [
+        (WORKER, ONE, None, "i/o timeout"),
+        (WORKER, OTHER, HOST, None),
+        ("10.9.0.11", ONE, HOST, None),
+    ],
+    ids=["no proxy to what is behind NAT", "netplan waits for another MAC", "not in the network"],
+)
+def test_a_node_that_is_wired_wrongly_cannot_be_reached(home, address, config_mac, proxy, words):
+    if words is None:
+        nat(home, ONE, address, config_mac, proxy)
+        assert home.made.world.part(Hypervisor).answering(address) is None
+        return
+    with pytest.raises(grpc.RpcError, match=words):
+        nat(home, ONE, address, config_mac, proxy)
+
+
+def test_a_node_behind_nat_is_reached_through_its_host(home):
+    assert value(nat(home, ONE, WORKER, ONE, HOST), "stdout") == ""
 
 
 def test_a_node_with_another_host_key_is_not_talked_to(home):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.places.libvirt_things import (
@@ -38,6 +39,8 @@ class Hypervisor:
     macs: dict[str, str] = field(default_factory=dict[str, str])
     dialled: bool = False
     """Whether a provider was configured for this host."""
+    address: str = ""
+    """Where that provider found it."""
     writers: dict[str, str] = field(default_factory=dict[str, str])
     """Which running machine holds a volume."""
 
@@ -74,8 +77,30 @@ class Hypervisor:
             domain.host_key = new_host_key()
             seeds = (self.volumes[k].seed for k in domain.disks if k in self.volumes)
             domain.born_of = next((seed for seed in seeds if seed is not None), None)
-        if domain.born_of is not None:
-            self.addresses.update(dict.fromkeys(domain.born_of.addresses, domain.name))
+        if domain.born_of is not None and all(self._is_whole(key) for key in domain.disks):
+            for mac, address in domain.born_of.interfaces:
+                if self._can_have(domain, mac, address):
+                    self.addresses[address] = domain.name
+
+    def _is_whole(self, key: str) -> bool:
+        volume = self.volumes.get(key)
+        below = self.volumes.get(volume.backing) if volume is not None else None
+        return volume is None or (volume.whole and (below is None or below.whole))
+
+    def _can_have(self, domain: Domain, mac: str, address: str) -> bool:
+        """Tell whether an interface of ``domain`` is the one that ``address`` is for."""
+        for interface in domain.interfaces:
+            network = self.networks.get(interface.network)
+            subnets = network.subnets if network is not None else ()
+            inside = not subnets or any(ip_address(address) in subnet for subnet in subnets)
+            if mac in ("", interface.mac) and inside:
+                return True
+        return not domain.interfaces
+
+    def is_hidden(self, domain: Domain) -> bool:
+        """Tell whether a machine can be reached from its own host only."""
+        networks = (self.networks.get(interface.network) for interface in domain.interfaces)
+        return any(network is not None and network.mode == "nat" for network in networks)
 
     def stop(self, domain: Domain) -> None:
         """Pull a machine's plug."""

@@ -23,12 +23,20 @@ class Seed:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The static addresses that the machine will have, without prefix length."""
+        """The static addresses that the machine is to have, without prefix length."""
+        return tuple(address for _, address in self.interfaces)
+
+    @property
+    def interfaces(self) -> tuple[tuple[str, str], ...]:
+        """Each static address, after the MAC of the interface that it is for, in upper case."""
         config = _mapping(_parsed(self.network_config))
         config = _mapping(config.get("network")) or config
-        found: list[str] = []
-        for interface in _mapping(config.get("ethernets")).values():
-            found += [str(a).split("/")[0] for a in _list(_mapping(interface).get("addresses"))]
+        found: list[tuple[str, str]] = []
+        for entry in _mapping(config.get("ethernets")).values():
+            interface = _mapping(entry)
+            mac = str(_mapping(interface.get("match")).get("macaddress", "")).upper()
+            given = (str(address) for address in _list(interface.get("addresses")))
+            found += [(mac, address.split("/")[0]) for address in given]
         return tuple(found)
 
     @property

@@ -159,6 +159,14 @@ class CommandKind(Kind):
                     "connect: no route to host"
                 )
             return
+        proxy = table(connection, "proxy")
+        if self.host.is_hidden(machine) and not proxy:
+            raise RefusalError(f"after {tries} failed attempts: dial tcp {endpoint}: i/o timeout")
+        if proxy and self.host.address not in ("", text(proxy, "host")):
+            raise RefusalError(
+                f"proxy: after {tries} failed attempts: ssh: rejected: connect failed "
+                "(Connection timed out)"
+            )
         expected = text(connection, "hostKey")
         if expected and expected.split()[:2] != machine.host_key.split()[:2]:
             raise RefusalError(

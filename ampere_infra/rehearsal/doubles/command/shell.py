@@ -58,6 +58,8 @@ class Shell:
         if machine is not None:
             return self.nodes.run(machine, order.text, order.stdin)
         words = order.words
+        if words and self.host.address not in ("", order.address):
+            raise ExitError("virsh: command not found")
         if words:
             action = getattr(self, f"_{words[0].replace('-', '_')}", None)
             return action(order, *words[1:]) if action is not None else ""

@@ -54,12 +54,14 @@ class LibvirtDouble(Double):
 
     def configure(self, config: Properties) -> None:
         """Check the URI as the SSH dialer does, which reads its files while it is configured."""
-        self.world.part(Hypervisor).dialled = True
+        host = self.world.part(Hypervisor)
+        host.dialled = True
         uri = urlparse(text(config, "uri"))
         if not uri.scheme or uri.path not in ("/system", "/session", "/default"):
             raise RefusalError(f"failed to connect: invalid libvirt URI '{text(config, 'uri')}'")
         if not uri.scheme.endswith("+ssh"):
             return
+        host.address = uri.hostname or ""
         if uri.port not in (None, _SSH_PORT):
             raise RefusalError(
                 f"failed to connect: failed to connect to remote host '{uri.hostname}': "
