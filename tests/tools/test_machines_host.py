@@ -77,6 +77,7 @@ class KvmHostDouble:
         for name in ("bin", "pools/" + POOL, "definitions", "networks", "domains", "home"):
             (folder / name).mkdir(parents=True)
         self.put("virsh", (Path(__file__).parent / "fake_virsh.py").read_text())
+        self.put("kubectl", "#!/bin/sh\n")
 
     def put(self, name: str, text: str) -> None:
         program = self.bin / name
@@ -438,6 +439,7 @@ def test_missing_programs_are_named_with_their_packages(host: KvmHostDouble, tmp
     assert "virsh is missing" in done.stderr
     assert "sudo apt install libvirt-clients" in done.stderr
     assert "nginx is missing" in done.stderr
+    assert "kubectl is missing" in done.stderr
 
 
 def test_without_the_front_nginx_and_sudo_are_not_asked_for(host: KvmHostDouble):
