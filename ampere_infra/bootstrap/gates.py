@@ -10,8 +10,8 @@ import pulumi
 from ampere_infra.bootstrap import drift
 from ampere_infra.bootstrap.commands import on_node
 from ampere_infra.bootstrap.node_files import BIRTH
-from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.units import STATE
+from ampere_infra.templates import render
 
 if TYPE_CHECKING:
     import pulumi_command as command
@@ -73,7 +73,7 @@ def script(node: str, stage: Stage, deadline: int, state: str = STATE, pause: in
         pause: seconds between two looks.
     """
     return render(
-        "gate.j2",
+        "bootstrap/gate.j2",
         node=node,
         name=stage.marker,
         marker=f"{state}/{stage.marker}",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
-from ampere_infra.bootstrap.render import render_yaml
 from ampere_infra.bootstrap.spec import API_PORT, ETCD_DATA
+from ampere_infra.templates import render_yaml
 
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
@@ -17,7 +17,7 @@ CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
 def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
     """Return what ``kubeadm init`` and the kubelets of the whole cluster are given."""
     return render_yaml(
-        "kubeadm-init.yaml.j2",
+        "bootstrap/kubeadm-init.yaml.j2",
         cluster=cluster,
         node=node,
         names=dict.fromkeys((str(cluster.api_address), *cluster.api_names)),
@@ -31,7 +31,7 @@ def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
 def join_config(cluster: ClusterSpec, node: NodeSpec, ca_hash: str) -> str:
     """Return what ``kubeadm join`` is given, the CA pinned; the node puts its token in."""
     return render_yaml(
-        "kubeadm-join.yaml.j2",
+        "bootstrap/kubeadm-join.yaml.j2",
         cluster=cluster,
         node=node,
         ca_hash=ca_hash,

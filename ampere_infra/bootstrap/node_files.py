@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from ampere_infra.bootstrap import kubeadm, packages
-from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.spec import API_PORT, DATA_MOUNT, JOIN_PORT, Role
 from ampere_infra.bootstrap.units import PROGRAM, unit_files
 from ampere_infra.settings.cluster import PROBE_PAUSE
+from ampere_infra.templates import render
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -64,7 +64,7 @@ def files(
     plain = {
         "/etc/modules-load.d/ampere.conf": "".join(f"{name}\n" for name in MODULES),
         "/etc/sysctl.d/90-ampere.conf": "".join(f"{k} = {v}\n" for k, v in SYSCTLS.items()),
-        "/etc/ssh/sshd_config.d/10-ampere.conf": render("sshd.conf.j2", cluster=cluster),
+        "/etc/ssh/sshd_config.d/10-ampere.conf": render("bootstrap/sshd.conf.j2", cluster=cluster),
         "/etc/ampere/node.json": json.dumps(facts(cluster, node), indent=2) + "\n",
         BIRTH: json.dumps(dict(birth), indent=2) + "\n",
         **packages.apt_files(cluster),
@@ -104,13 +104,13 @@ def facts(cluster: ClusterSpec, node: NodeSpec) -> dict[str, object]:
 def container_runtime(cluster: ClusterSpec) -> dict[str, str]:
     """Return the configurations of containerd and of crictl."""
     files = {
-        "/etc/containerd/config.toml": render("containerd.toml.j2", pause=PAUSE_IMAGE),
+        "/etc/containerd/config.toml": render("bootstrap/containerd.toml.j2", pause=PAUSE_IMAGE),
         "/etc/crictl.yaml": f"runtime-endpoint: {kubeadm.CRI_SOCKET}\n",
     }
     registry = cluster.packages.image_registry
     if registry is None:
         return files
-    hosts = render("hosts.toml.j2", registry=registry)
+    hosts = render("bootstrap/hosts.toml.j2", registry=registry)
     return files | {"/etc/containerd/certs.d/_default/hosts.toml": hosts}
 
 
@@ -123,7 +123,7 @@ def program(node: NodeSpec) -> Iterator[File]:
         if source.stem not in others:
             text = source.read_text(encoding="utf-8")
             yield File(f"{LIBRARY}/ampere_node/{source.name}", text)
-    yield File(PROGRAM, render("launcher.j2", library=LIBRARY), "0755")
+    yield File(PROGRAM, render("bootstrap/launcher.j2", library=LIBRARY), "0755")
 
 
 @cache

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ampere_infra.bootstrap.render import render
 from ampere_infra.settings.home import Packages
+from ampere_infra.templates import render
 
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec
@@ -96,10 +96,14 @@ def pinned(cluster: ClusterSpec) -> dict[str, str]:
 def apt_files(cluster: ClusterSpec) -> dict[str, str]:
     """Return apt's configuration: repositories, and versions that no upgrade moves."""
     files = {
-        f"/etc/apt/sources.list.d/ampere-{source.name}.sources": render("source.j2", source=source)
+        f"/etc/apt/sources.list.d/ampere-{source.name}.sources": render(
+            "bootstrap/source.j2", source=source
+        )
         for source in sources(cluster)
     }
-    preferences = render("preferences.j2", cluster=cluster, distribution=distribution(cluster))
+    preferences = render(
+        "bootstrap/preferences.j2", cluster=cluster, distribution=distribution(cluster)
+    )
     return files | {"/etc/apt/preferences.d/ampere": preferences}
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.spec import DATA_MOUNT, Role
+from ampere_infra.templates import render
 
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
@@ -74,9 +74,9 @@ def unit_files(cluster: ClusterSpec, node: NodeSpec) -> dict[str, str]:
     }
     folder = "/etc/systemd/system"
     files = {
-        f"{folder}/{name}": render(f"units/{name}.j2", **values)
+        f"{folder}/{name}": render(f"bootstrap/units/{name}.j2", **values)
         for name in ("ampere.target", *names)
     }
     return files | {
-        f"{folder}/kubelet.service.d/20-ampere.conf": render("kubelet.conf.j2", **values)
+        f"{folder}/kubelet.service.d/20-ampere.conf": render("bootstrap/kubelet.conf.j2", **values)
     }

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 
 from ampere_infra.bootstrap.node_files import File, files
 from ampere_infra.bootstrap.packages import mirrors
-from ampere_infra.bootstrap.render import parse, render
 from ampere_infra.bootstrap.units import STATE
 from ampere_infra.settings.home import Packages, Timeouts
+from ampere_infra.templates import parse, render
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,7 +85,7 @@ def _render(
 ) -> str:
     primary, security = mirrors(cluster)
     return render(
-        "user-data.yaml.j2",
+        "bootstrap/user-data.yaml.j2",
         cluster=cluster,
         node=node,
         authorized_key=authorized_key.strip(),

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
-from ampere_infra.bootstrap.render import parse
 from ampere_infra.bootstrap.spec import ClusterSpec, Nic, NodeSpec, Role
 from ampere_infra.bootstrap.user_data import UserData, user_data
 from ampere_infra.settings.home import HomeSettings
+from ampere_infra.templates import parse
 
 REPOSITORY = Path(__file__).parents[2]
 AUTHORIZED_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExample ampere"

@@ -14,10 +14,10 @@ import yaml
 from bootstrap_cases import AUTHORIZED_KEY, CA_HASH, files_of, home
 from jinja2 import UndefinedError
 
-from ampere_infra.bootstrap.render import render
 from ampere_infra.bootstrap.spec import Role
 from ampere_infra.bootstrap.user_data import user_data
 from ampere_infra.settings.home import Packages, Timeouts
+from ampere_infra.templates import render
 
 HOME = home()
 NODES = pytest.mark.parametrize("node", [HOME.master, HOME.worker], ids=lambda node: node.role)
@@ -167,7 +167,7 @@ def test_packages_come_at_their_versions_from_signed_repositories(path: str, tex
 
 def test_a_template_that_names_an_unknown_value_is_an_error() -> None:
     with pytest.raises(UndefinedError):
-        render("sshd.conf.j2")
+        render("bootstrap/sshd.conf.j2")
 
 
 def test_workloads_may_run_on_the_control_plane_of_a_single_node() -> None:
