@@ -24,7 +24,7 @@ PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen curl
 PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client curl
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: help rehearse test unit lint format bench tools packages environment schema clean
+.PHONY: help rehearse test unit boot lint format bench tools packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test: environment packages tools ## all tests: unit first, then real tools, then
 
 unit: environment ## the tests that need no other program, in seconds
 	@$(UV) run --no-sync pytest tests/unit
+
+boot: environment ## the rendered units under a real systemd, with power cuts (root, minutes)
+	@$(SUDO) $(UV) run --no-sync pytest tests/machines
 
 lint: environment ## ruff (all rules, format) and pyright (strict)
 	@echo "== ruff"
