@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LARGEST_MESSAGE = 400 * 1024 * 1024
 """In bytes; the engine's own limit."""
 FLUSH_SECONDS = 2
+IDLE_SECONDS = 60
+"""A program whose engine stopped needs no longer than this to notice."""
 
 
 class _Server(Protocol):
@@ -106,9 +108,12 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
             pulumi.log.error(str(error))
             return language_pb2.RunResponse(bail=True)
         except grpc.RpcError as error:
+            # An engine that stopped does not listen. One that does must not take the program for
+            # complete, or it deletes what was not declared yet.
             code = cast("Any", error).code()
-            if code != grpc.StatusCode.UNAVAILABLE:
-                return language_pb2.RunResponse(error=f"the engine answered {code}: {error}")
+            if code == grpc.StatusCode.UNAVAILABLE:
+                return language_pb2.RunResponse(bail=True)
+            return language_pb2.RunResponse(error=f"the engine answered {code}: {error}")
         except Exception:  # noqa: BLE001 - the engine reports it
             return language_pb2.RunResponse(error=traceback.format_exc())
         finally:
@@ -190,7 +195,7 @@ class Language:
         runtime.refused, runtime.cpu_seconds = False, 0.0
         yield self
         listener.ended.wait(FLUSH_SECONDS)
-        runtime.idle.wait(FLUSH_SECONDS)
+        runtime.idle.wait(IDLE_SECONDS)
 
     def stop(self) -> None:
         """Close the server; whatever still uses it is cut off."""

@@ -214,7 +214,7 @@ def test_nothing_is_renewed_after_half_a_year(home):
 
 
 def test_the_administrator_s_certificate_is_renewed_before_it_expires(home):
-    """A preview cannot know the new kubeconfig, so only the run itself shows that no object moves."""
+    """A preview cannot know the new kubeconfig: only a run shows that no object moves."""
     with later(home, timedelta(days=345)):
         changes = home.stage.engine.up().events.changes
         again = home.stage.engine.up().events.changes

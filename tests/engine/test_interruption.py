@@ -20,5 +20,5 @@ def test_every_operation_that_fails_is_healed_by_running_again(trials, run, caps
         print(
             f"\n{run}: {len(tried) - len(wrong)} of {len(tried)} operations, {spent:.0f} s of work"
         )
-    assert len(tried) > 80, "every operation of the run has to be tried"
+    assert len(tried) > 60, "every operation of the run has to be tried"
     assert not wrong, "\n".join(wrong)

@@ -9,6 +9,8 @@ from typing import cast
 import yaml
 from pycdlib import PyCdlib
 
+from ampere_infra.templates import parse
+
 LABEL = b"cidata"
 _MAGIC_AT, _LABEL_AT = 0x8001, 0x8028
 
@@ -84,7 +86,7 @@ def _file(image: PyCdlib, name: str) -> str:
 
 def _parsed(text: str) -> object:
     try:
-        return cast("object", yaml.safe_load(text))
+        return next(iter(parse(text)), None)
     except yaml.YAMLError:
         return None
 
