@@ -83,7 +83,7 @@ def bare_program(count: int) -> Callable[[], None]:
 
     def declare() -> None:
         for number in range(count):
-            random.RandomInteger(f"bare-{number}", min=0, max=number + 1)
+            random.RandomId(f"bare-{number}", byte_length=8)
 
     return declare
 
@@ -91,6 +91,7 @@ def bare_program(count: int) -> Callable[[], None]:
 def with_workers(count: int) -> dict[str, Any]:
     """Return the configuration of ``home`` with ``count`` workers like its first."""
     config: dict[str, Any] = read_stack_file(SOURCE / "Pulumi.home.yaml")
+    config["ampere:services"]["postgresql"] = {"instances": 1}
     first = config["ampere:workers"]["machines"][0]
     config["ampere:workers"]["machines"] = [
         first | {"name": f"ampere-k8s-node{n + 1}", "address": str(FIRST + n)} for n in range(count)
