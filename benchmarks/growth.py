@@ -2,9 +2,13 @@
 
     uv run python benchmarks/growth.py [--workers 1 3 30 100] [--json]
 
-Times are of this machine and this run; compare them with each other only. ``program`` is what the
-program's own thread spent on a processor, Pulumi's Python SDK included; ``bare`` is the same
-number of resources without anything around them, so it is the engine's and the SDK's share.
+Times are seconds of this machine and this run; compare them with each other only.
+
+preview   from the engine's start to its end, with nothing in the state yet
+bare      the same for as many resources that are nothing but themselves: the engine's share
+program   what the program's thread spent on a processor, Pulumi's Python SDK included
+declared  the part of it until everything was declared: our constructors, and the SDK's
+rendered  our files alone, from settings to NoCloud images, without Pulumi
 """
 
 from __future__ import annotations
@@ -27,9 +31,14 @@ from typing import TYPE_CHECKING, Any
 import pulumi_random as random
 import yaml
 
+from ampere_infra.bootstrap.netplan import network_config
+from ampere_infra.bootstrap.spec import NodeSpec, Role
+from ampere_infra.bootstrap.user_data import user_data
+from ampere_infra.machines.seed import meta_data, nocloud_image
 from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import Stage, real_program, staged
-from ampere_infra.settings.load import read_stack_file
+from ampere_infra.settings.load import parse, read_stack_file
+from ampere_infra.stacks import home_specs as specs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -51,14 +60,13 @@ class Size:
     workers: int
     resources: int
     preview: float
-    program: float
     bare: float
-    """A preview of as many resources that depend on nothing."""
+    program: float
+    declared: float
+    rendered: float
 
-    @property
-    def program_share(self) -> float:
-        """The part of the preview that the program's thread was at work."""
-        return self.program / self.preview
+
+TIMES = ("preview", "bare", "program", "declared", "rendered")
 
 
 @dataclass(frozen=True)
@@ -126,10 +134,24 @@ def measured(count: int) -> Size:
     return Size(
         count,
         resources,
-        statistics.median(run.seconds for run in runs),
-        statistics.median(run.program_seconds for run in runs),
-        statistics.median(run.seconds for run in bare),
+        preview=statistics.median(run.seconds for run in runs),
+        bare=statistics.median(run.seconds for run in bare),
+        program=statistics.median(run.program_seconds for run in runs),
+        declared=statistics.median(run.declaring_seconds for run in runs),
+        rendered=statistics.median(_rendering_seconds(count) for _ in range(REPEAT)),
     )
+
+
+def _rendering_seconds(count: int) -> float:
+    settings = parse("home", with_workers(count))
+    began = time.process_time()
+    cluster = specs.cluster(settings)
+    for worker in settings.workers.machines:
+        nic = specs.worker_machine(settings, worker).nic
+        node = NodeSpec(worker.name, Role.WORKER, worker.address, "/dev/vdc")
+        born = user_data(cluster, node, "ssh-ed25519 AAAA", f"sha256:{'0' * 64}")
+        nocloud_image(born.text, network_config(nic), meta_data(worker.name, born.identity))
+    return time.process_time() - began
 
 
 def warm(name: str, program: Callable[[], None]) -> Warm:
@@ -156,40 +178,32 @@ def _import_seconds(statement: str) -> float:
     return time.monotonic() - began
 
 
-def growth(sizes: list[Size]) -> list[tuple[str, float, float]]:
-    """Return what each worker more costs between two sizes, in milliseconds: program, preview.
+def growth(a: Size, b: Size) -> dict[str, float]:
+    """Return what each worker more costs between two sizes, in milliseconds.
 
-    A quadratic part would show as a number that grows with the size.
+    A quadratic part shows as a number that grows with the size.
     """
-    return [
-        (
-            f"{a.workers} -> {b.workers}",
-            1000 * (b.program - a.program) / (b.workers - a.workers),
-            1000 * (b.preview - a.preview) / (b.workers - a.workers),
-        )
-        for a, b in pairwise(sizes)
-    ]
+    more = b.workers - a.workers
+    return {name: 1000 * (getattr(b, name) - getattr(a, name)) / more for name in TIMES}
 
 
 def tell(sizes: list[Size], warms: dict[str, Warm]) -> str:
     """Put the measurements into tables."""
-    lines = ["workers  resources  preview s  program s  share  bare s  preview / bare"]
-    lines += [
-        f"{s.workers:7}  {s.resources:9}  {s.preview:9.2f}  {s.program:9.2f}  "
-        f"{s.program_share:5.0%}  {s.bare:6.2f}  {s.preview / s.bare:14.2f}"
-        for s in sizes
-    ]
-    lines += ["", "a worker more   program ms  preview ms"]
-    lines += [f"{step:14}  {program:10.1f}  {all_:10.1f}" for step, program, all_ in growth(sizes)]
-    lines += ["", "nothing to do   import s  preview s  together"]
-    lines += [
-        f"{n:14}  {w.imports:8.2f}  {w.preview:9.2f}  {w.whole:8.2f}" for n, w in warms.items()
-    ]
+    heads = "".join(f"{name:>10}" for name in TIMES)
+    lines = [f"workers  resources{heads}  seconds"]
+    for size in sizes:
+        times = "".join(f"{getattr(size, name):10.2f}" for name in TIMES)
+        lines.append(f"{size.workers:7}  {size.resources:9}{times}")
+    lines += ["", f"a worker more     {heads}  milliseconds"]
+    for a, b in pairwise(sizes):
+        times = "".join(f"{value:10.1f}" for value in growth(a, b).values())
+        lines.append(f"{f'{a.workers} -> {b.workers}':18}{times}")
+    lines += ["", "nothing to do       import   preview  together  seconds"]
+    for name, found in warms.items():
+        lines.append(f"{name:16}{found.imports:10.2f}{found.preview:10.2f}{found.whole:10.2f}")
     empty, home = warms["empty"], warms["home"]
-    lines.append(
-        f"home / empty    {home.imports / empty.imports:8.2f}  "
-        f"{home.preview / empty.preview:9.2f}  {home.whole / empty.whole:8.2f}"
-    )
+    ratios = (home.imports / empty.imports, home.preview / empty.preview, home.whole / empty.whole)
+    lines.append(f"{'home / empty':16}" + "".join(f"{ratio:10.2f}" for ratio in ratios))
     return "\n".join(lines)
 
 

@@ -53,7 +53,9 @@ class Outcome:
     refused: bool = False
     """Whether the program ended by ``pulumi.RunError``: its input is wrong."""
     program_seconds: float = 0.0
-    """How long the program kept a processor busy."""
+    """How long the program kept its thread busy, Pulumi's SDK included."""
+    declaring_seconds: float = 0.0
+    """How much of it until everything was declared; the rest is what follows from outputs."""
 
     @property
     def ok(self) -> bool:
@@ -177,7 +179,14 @@ class Engine(AbstractContextManager["Engine"]):
             seconds = time.monotonic() - began
         self._operations += 1
         outcome = Outcome(
-            operation, code, seconds, output, events, language.refused, language.cpu_seconds
+            operation,
+            code,
+            seconds,
+            output,
+            events,
+            language.refused,
+            language.cpu_seconds,
+            language.declaring_seconds,
         )
         self._log(outcome)
         return outcome

@@ -52,6 +52,7 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
         self.program = program
         self.refused = False
         self.cpu_seconds = 0.0
+        self.declaring_seconds = 0.0
         self.idle = threading.Event()
         self.idle.set()
 
@@ -96,13 +97,20 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
         finally:
             self.cpu_seconds = time.thread_time() - began
 
+    def _declare(self) -> None:
+        began = time.thread_time()
+        try:
+            self.program()
+        finally:
+            self.declaring_seconds = time.thread_time() - began
+
     def _answer(self, parallel: int) -> language_pb2.RunResponse:
         self.refused = False
         loop = asyncio.new_event_loop()
         loop.set_default_executor(ThreadPoolExecutor(max_workers=4 * parallel))
         loop.set_exception_handler(_on_stray)
         try:
-            loop.run_until_complete(run_in_stack(self.program))
+            loop.run_until_complete(run_in_stack(self._declare))
         except pulumi.RunError as error:
             self.refused = True
             pulumi.log.error(str(error))
@@ -184,8 +192,13 @@ class Language:
 
     @property
     def cpu_seconds(self) -> float:
-        """How long the program's last run kept its thread busy."""
+        """How long the program's last run kept its thread busy, Pulumi's SDK included."""
         return self._runtime.cpu_seconds
+
+    @property
+    def declaring_seconds(self) -> float:
+        """How much of ``cpu_seconds`` it took until everything was declared."""
+        return self._runtime.declaring_seconds
 
     @contextmanager
     def listening(self, events: Events, on_step: Callable[[Step], None] | None) -> Generator[Self]:
