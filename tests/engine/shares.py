@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import re
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from drill import Drill
 
 RUNS = {"up": "created", "destroy": "deleted"}
+COMMANDS = ("-base-image", "-pki", "-membership", "-http")
 
 
 @dataclass(frozen=True)
@@ -65,5 +65,12 @@ def _trial(drill: Drill, how: str, run: str, urn: str) -> Trial:
 
 
 def _one_of_each_kind(urns: list[str]) -> list[str]:
-    """Nodes are alike: of all resources whose names differ by digits, take one."""
-    return list({re.sub(r"\d+", "N", urn): urn for urn in sorted(urns, reverse=True)}.values())
+    """Of resources of one type take one, and of commands those that are each a case of its own."""
+    chosen: dict[str, str] = {}
+    for urn in sorted(urns):
+        kind, name = urn.split("::")[2].rpartition("$")[2], urn.rpartition("::")[2]
+        if kind == "command:remote:Command":
+            kind = next((end for end in COMMANDS if name.endswith(end)), "")
+        if kind:
+            chosen[kind] = urn
+    return list(chosen.values())
