@@ -20,7 +20,7 @@ from ampere_infra.rehearsal.world import Operation, World
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ampere_infra.rehearsal.engine import Program
+    from ampere_infra.rehearsal.engine import Outcome, Program
 
 HOME = SOURCE / "Pulumi.home.yaml"
 KILLED = -signal.SIGKILL
@@ -77,6 +77,8 @@ class Drill(AbstractContextManager["Drill"]):
     """The operations of an undisturbed ``up``."""
     deleted: tuple[Operation, ...] = ()
     """Those of an undisturbed ``destroy``."""
+    refreshed: bool = False
+    """Whether the last disturbance took an ``up --refresh`` to heal."""
     complete: End | None = None
     """What an undisturbed ``up`` ends with."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -179,6 +181,9 @@ class Drill(AbstractContextManager["Drill"]):
 
     def _healed(self, run: str, *, killed: bool = False) -> list[str]:
         again = self._run(run)
+        self.refreshed = _is_protected_volume(again)
+        if self.refreshed:
+            again = self.stage.engine.up("--refresh")
         if not again.ok:
             return [f"the second {run} failed", *again.errors]
         if killed and self.end().loose:
@@ -189,6 +194,15 @@ class Drill(AbstractContextManager["Drill"]):
         expected = self.complete if run == "up" else self.gone
         assert expected is not None, "measure first"
         return list(expected.differences(self.end()))
+
+
+def _is_protected_volume(outcome: Outcome) -> bool:
+    """A disk that broke off while it was made is not replaced while it is protected.
+
+    The engine takes it for broken until a refresh has read it back whole.
+    """
+    said = [text for text in outcome.errors if "marked for protection" in text]
+    return bool(said) and all("volume:Volume::" in text for text in said)
 
 
 def _pending(latest: dict[str, Any]) -> list[dict[str, Any]]:

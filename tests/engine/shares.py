@@ -22,6 +22,8 @@ class Trial:
     urn: str
     problems: tuple[str, ...]
     seconds: float
+    refreshed: bool
+    """Whether it took an ``up --refresh``: a protected disk that broke off while it was made."""
 
     def __str__(self) -> str:
         return f"{self.run} {self.urn}: {'; '.join(self.problems)}"
@@ -61,7 +63,7 @@ def _share(index: int, count: int, how: str) -> list[Trial]:
 def _trial(drill: Drill, how: str, run: str, urn: str) -> Trial:
     began = time.monotonic()
     problems = getattr(drill, how)(run, urn)
-    return Trial(run, urn, tuple(problems), time.monotonic() - began)
+    return Trial(run, urn, tuple(problems), time.monotonic() - began, drill.refreshed)
 
 
 def _one_of_each_kind(urns: list[str]) -> list[str]:
