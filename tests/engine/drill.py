@@ -78,7 +78,7 @@ class Drill(AbstractContextManager["Drill"]):
     deleted: tuple[Operation, ...] = ()
     """Those of an undisturbed ``destroy``."""
     refreshed: bool = False
-    """Whether the last disturbance took an ``up --refresh`` to heal."""
+    """Whether the last disturbance took a run with ``--refresh`` to heal."""
     complete: End | None = None
     """What an undisturbed ``up`` ends with."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -181,9 +181,9 @@ class Drill(AbstractContextManager["Drill"]):
 
     def _healed(self, run: str, *, killed: bool = False) -> list[str]:
         again = self._run(run)
-        self.refreshed = _is_protected_volume(again)
+        self.refreshed = _is_protected_volume(again) or (killed and _is_gone(again))
         if self.refreshed:
-            again = self.stage.engine.up("--refresh")
+            again = getattr(self.stage.engine, run)("--refresh")
         if not again.ok:
             return [f"the second {run} failed", *again.errors]
         if killed and self.end().loose:
@@ -203,6 +203,12 @@ def _is_protected_volume(outcome: Outcome) -> bool:
     """
     said = [text for text in outcome.errors if "marked for protection" in text]
     return bool(said) and all("volume:Volume::" in text for text in said)
+
+
+def _is_gone(outcome: Outcome) -> bool:
+    """libvirt's provider refuses to delete what is not there, until a refresh has missed it."""
+    said = [text for text in outcome.errors if text.startswith("deleting ")]
+    return bool(said) and all("not found" in text for text in said)
 
 
 def _pending(latest: dict[str, Any]) -> list[dict[str, Any]]:

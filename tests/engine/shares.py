@@ -23,7 +23,7 @@ class Trial:
     problems: tuple[str, ...]
     seconds: float
     refreshed: bool
-    """Whether it took an ``up --refresh``: a protected disk that broke off while it was made."""
+    """Whether it took a run with ``--refresh`` to heal."""
 
     def __str__(self) -> str:
         return f"{self.run} {self.urn}: {'; '.join(self.problems)}"

@@ -18,5 +18,6 @@ def test_a_killed_engine_leaves_nothing_that_the_next_run_does_not_heal(trials, 
     with capsys.disabled():
         spent = sum(trial.seconds for trial in tried)
         print(f"\n{run}: {len(tried) - len(wrong)} of {len(tried)} kills, {spent:.0f} s of work")
+        print(f"{sum(trial.refreshed for trial in tried)} of them by {run} --refresh")
     assert len(tried) > 12, "an operation of each kind has to be tried"
     assert not wrong, "\n".join(wrong)
