@@ -1,7 +1,7 @@
 """What is asked of the libvirt provider; the real one needs a libvirtd of its own.
 
 Pools, networks and machines called ``honest...`` are made on it and removed, in 10.254.254.0/24.
-A start that is refused leaves ``honest-other`` defined, as it must: ``virsh undefine honest-other``.
+A start that is refused leaves ``honest-other`` defined: ``virsh undefine honest-other``.
 Machines are emulated, so that no hardware support is needed.
 """
 
