@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+# An Output belongs to the main thread's event loop, which Python no longer makes unasked.
+_LOOP = asyncio.new_event_loop()
+asyncio.set_event_loop(_LOOP)
+
 # Debian keeps nginx and netplan where only root looks.
 os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], "/usr/local/sbin", "/usr/sbin", "/sbin"])
+
+
+def pytest_unconfigure() -> None:
+    """Leave no loop behind that is open."""
+    asyncio.set_event_loop(None)
+    _LOOP.close()
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,7 @@ class Drill(AbstractContextManager["Drill"]):
         self.world.fail_at(action, urn)
         first = self._run(run)
         if first.ok or not any(o.failed for o in self.world.operations):
-            return [f"the {run} was not disturbed at all"]
+            return [f"the {run} ended with {first.code}, undisturbed", first.output]
         return self._healed(run)
 
     def kill(self, run: str, urn: str) -> list[str]:
