@@ -14,19 +14,21 @@ import threading
 import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, Self, cast
 
 import grpc  # pyright: ignore[reportMissingTypeStubs]
 import pulumi
 from google.protobuf import empty_pb2
-from pulumi.runtime import reset_options, run_in_stack, set_all_config
+from pulumi.runtime import Settings, configure, run_in_stack, set_all_config
 from pulumi.runtime.proto import (
+    engine_pb2_grpc,
     events_pb2,
     events_pb2_grpc,
     language_pb2,
     language_pb2_grpc,
     plugin_pb2,
+    resource_pb2_grpc,
 )
 
 from ampere_infra.rehearsal.events import Events, Step
@@ -82,20 +84,25 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
 
     def _run(self, request: language_pb2.RunRequest) -> language_pb2.RunResponse:
         began = time.thread_time()
-        reset_options(
-            project=request.project,
-            monitor_address=request.monitor_address,
-            engine_address=request.args[0] if request.args else "",
-            stack=request.stack,
-            parallel=request.parallel,
-            preview=request.dryRun,
-            organization=request.organization or "organization",
-        )
-        set_all_config(dict(request.config), list(request.configSecretKeys))
-        try:
-            return self._answer(max(request.parallel, 1))
-        finally:
-            self.cpu_seconds = time.thread_time() - began
+        with ExitStack() as stack:
+            monitor = stack.enter_context(_channel(request.monitor_address))
+            engine = stack.enter_context(_channel(request.args[0]))
+            configure(
+                Settings(
+                    project=request.project,
+                    monitor=resource_pb2_grpc.ResourceMonitorStub(monitor),
+                    engine=engine_pb2_grpc.EngineStub(engine),
+                    stack=request.stack,
+                    parallel=request.parallel,
+                    dry_run=request.dryRun,
+                    organization=request.organization or "organization",
+                )
+            )
+            set_all_config(dict(request.config), list(request.configSecretKeys))
+            try:
+                return self._answer(max(request.parallel, 1))
+            finally:
+                self.cpu_seconds = time.thread_time() - began
 
     def _declare(self) -> None:
         began = time.thread_time()
@@ -127,6 +134,16 @@ class _Runtime(language_pb2_grpc.LanguageRuntimeServicer):
         finally:
             _drain(loop)
         return language_pb2.RunResponse()
+
+
+def _channel(address: str) -> Any:  # noqa: ANN401 - grpc has no types
+    # Connections of its own: in the pool that a process shares, one to an engine that ended
+    # refuses the next engine that got the same port, until it is tried again seconds later.
+    options = [
+        ("grpc.max_receive_message_length", LARGEST_MESSAGE),
+        ("grpc.use_local_subchannel_pool", 1),
+    ]
+    return cast("Any", grpc).insecure_channel(address, options=options)
 
 
 def _on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
