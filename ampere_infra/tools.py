@@ -81,12 +81,12 @@ MODULES = {
 
 TOOLS = {
     "pulumi": Tool("pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", ("version",), "3.225.0"),
-    # 3.10 is the first that encrypts what it is given on standard input on every system.
+    # 3.11 is the first that takes a value for `set` on standard input.
     "sops": Tool(
         "sops",
         "github.com/getsops/sops/v3/cmd/sops",
         ("--disable-version-check", "--version"),
-        "3.10.0",
+        "3.11.0",
     ),
     "age": Tool("age", "filippo.io/age/cmd/age", ("--version",), "1.1.0"),
     "age-keygen": Tool("age", "filippo.io/age/cmd/age-keygen", ("--version",), "1.1.0"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from contextlib import AbstractContextManager
@@ -162,8 +163,15 @@ class Project(AbstractContextManager["Project"]):
         age_key.chmod(0o600)
         self.environment["SOPS_AGE_KEY_FILE"] = str(age_key)
         self.secrets = generate(self.stack)
-        encrypt(self.secrets, recipient, sealed)
+        self._rule(relative, recipient)
+        encrypt(self.secrets, sealed)
         return relative
+
+    def _rule(self, file: str, recipient: str) -> None:
+        """Say for whom the rehearsal's own secrets are sealed: its age key, and nobody else."""
+        rule = {"path_regex": f"^{re.escape(file)}$", "age": recipient}
+        rules = yaml.safe_dump({"creation_rules": [rule]})
+        (self.root / ".sops.yaml").write_text(rules, encoding="utf-8", newline="\n")
 
 
 def replaced(folder: Path) -> Path:

@@ -12,20 +12,7 @@ from ampere_infra.secrets.model import SecretsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_MAC_MISMATCH = 51
-_MAC_MISSING = 52
-_CANNOT_DECRYPT_MAC = 24
-_CANNOT_DECRYPT_VALUE = 25
-_NO_DATA_KEY = 128
-"""Exit statuses of sops (cmd/sops/codes/codes.go)."""
-
-_RESTORE = "take the file back from Git (`git log -- FILE`), then change it with `sops edit`"
-_REMEDIES = (
-    ("Forbidden", "the identity lacks the role `Key Vault Crypto User` on the vault"),
-    ("DefaultAzureCredential", "log in with `az login`, or set AZURE_* for a service identity"),
-    ("dial tcp", "the network or the proxy did not let sops reach the key's service"),
-    ("Errors while loading age", "the age key at hand is no age key: look at SOPS_AGE_KEY_FILE"),
-)
+RESTORE = "take the file back from Git (`git log -- FILE`), then change it with `sops edit`"
 
 
 @dataclass(frozen=True)
@@ -53,7 +40,7 @@ class SealedFile:
             )
         envelope = cast("dict[str, object]", envelope)
         if not envelope.get("mac") or not envelope.get("lastmodified"):
-            raise SecretsError(file, f"is truncated: SOPS's own part is incomplete; {_RESTORE}")
+            raise SecretsError(file, f"is truncated: SOPS's own part is incomplete; {RESTORE}")
         plain = [name for name, value in document.items() if not _is_sealed(value)]
         if plain:
             raise SecretsError(
@@ -62,25 +49,6 @@ class SealedFile:
                 "and replace these if they were ever committed or sent",
             )
         return cls(file, tuple(_recipients(envelope)))
-
-    def refusal(self, status: int, stderr: str) -> SecretsError:
-        """Say why ``sops`` could not open the file; ``stderr`` is looked at, never repeated."""
-        if status == _NO_DATA_KEY:
-            return self._no_key(stderr)
-        if status in {_MAC_MISMATCH, _MAC_MISSING, _CANNOT_DECRYPT_MAC, _CANNOT_DECRYPT_VALUE}:
-            return SecretsError(
-                self.file, f"was changed by something other than sops (its MAC broke): {_RESTORE}"
-            )
-        return SecretsError(self.file, f"sops refused it with status {status}: {_RESTORE}")
-
-    def _no_key(self, stderr: str) -> SecretsError:
-        hints = [f"{remedy}; " for sign, remedy in _REMEDIES if sign in stderr]
-        return SecretsError(
-            self.file,
-            f"no key at hand opens it. It is sealed for {', '.join(self.recipients)}; "
-            f"{''.join(hints)}set SOPS_AGE_KEY_FILE to the file of the age key for recovery, "
-            "or have a key of yours added with `sops updatekeys`",
-        )
 
 
 def _document(content: bytes, file: str) -> dict[str, object]:
@@ -91,9 +59,9 @@ def _document(content: bytes, file: str) -> dict[str, object]:
     try:
         document = yaml.load(content.decode(), Loader=yaml.CSafeLoader)
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError):
-        raise SecretsError(file, f"is truncated or no YAML: {_RESTORE}") from None
+        raise SecretsError(file, f"is truncated or no YAML: {RESTORE}") from None
     if not isinstance(document, dict):
-        raise SecretsError(file, f"is empty or no mapping of names to values: {_RESTORE}")
+        raise SecretsError(file, f"is empty or no mapping of names to values: {RESTORE}")
     pairs = cast("dict[object, object]", document).items()
     return {str(name): value for name, value in pairs}
 

@@ -4,35 +4,40 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
-import sys
-from contextlib import suppress
+import re
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, cast
 
-from ampere_infra import tools
+from ampere_infra.secrets import refusals
+from ampere_infra.secrets.age import age_recipient, default_age_key_file, make_age_key
+from ampere_infra.secrets.bench import Bench, bench, read_bytes, replace, rules_of
 from ampere_infra.secrets.model import MODELS, HomeSecrets, SecretsError
+from ampere_infra.secrets.run import Answer, run, run_in_terminal
 from ampere_infra.secrets.sealed import SealedFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-LIMIT_SECONDS = 60.0
-"""Key Vault answers in well under a second; logging in to Azure may take some."""
+__all__ = [
+    "age_recipient",
+    "decrypt",
+    "decrypt_all",
+    "default_age_key_file",
+    "edit",
+    "encrypt",
+    "make_age_key",
+    "read",
+    "rotate",
+    "set_value",
+    "update_keys",
+]
 
-# fmt: off
-_PASSED = frozenset({
-    "PATH", "PATHEXT", "HOME", "USER", "USERNAME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH",
-    "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "SYSTEMROOT", "SYSTEMDRIVE",
-    "WINDIR", "COMSPEC", "TEMP", "TMP", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
-    "GNUPGHOME", "LANG", "LC_ALL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
-    "SSL_CERT_FILE", "SSL_CERT_DIR", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
-    "IDENTITY_SERVER_THUMBPRINT", "MSI_ENDPOINT", "MSI_SECRET",
-})
-# fmt: on
-_PASSED_PREFIXES = ("SOPS_", "AZURE_")
+AT_ONCE = 8
+"""How many files are opened side by side at most; each is a process that waits for its key."""
+_UNCHANGED = 200
+_NO_EDITOR = 201
 
 
 def read(stack: str, path: Path) -> HomeSecrets:
@@ -42,72 +47,137 @@ def read(stack: str, path: Path) -> HomeSecrets:
         SecretsError: The file is not there, not sealed, damaged, cannot be opened with the keys
             at hand, or does not hold what the stack needs.
     """
+    return _read(stack, path.as_posix(), read_bytes(path))
+
+
+def decrypt(path: Path) -> dict[str, object]:
+    """Return what the SOPS file at ``path`` holds.
+
+    Raises:
+        SecretsError: The file is not there, not sealed, damaged, or cannot be opened with the
+            keys at hand.
+    """
+    return _decrypted(path.as_posix(), read_bytes(path))
+
+
+def decrypt_all(paths: Iterable[Path]) -> dict[Path, dict[str, object] | SecretsError]:
+    """Return what each of the SOPS files holds, or why not; they are opened side by side."""
+    paths = list(paths)
+    with ThreadPoolExecutor(max_workers=max(1, min(len(paths), AT_ONCE))) as pool:
+        return dict(zip(paths, pool.map(_attempt, paths), strict=True))
+
+
+def encrypt(values: Mapping[str, str], path: Path) -> None:
+    """Seal ``values`` for the recipients that `.sops.yaml` names, and put them at ``path``.
+
+    Raises:
+        SecretsError: No `.sops.yaml` rules the file, or ``sops`` refused.
+    """
     file = path.as_posix()
+    rules = rules_of(path)
+    if rules is None:
+        raise SecretsError(
+            file, "no .sops.yaml in its folder or above says for whom: see docs/secrets.md"
+        )
+    arguments = ["--config", str(rules), "encrypt", "--filename-override", str(path.absolute())]
+    arguments += ["--input-type", "json", "--output-type", _kind(file)]
+    answer = run(arguments, file, json.dumps(dict(values)))
+    if answer.status != 0:
+        raise refusals.sealing(file, rules, answer)
+    replace(path, answer.stdout.encode())
+
+
+def set_value(path: Path, name: str, value: str) -> None:
+    """Give one secret a value; all others stay as they are, byte for byte.
+
+    Raises:
+        SecretsError: The file cannot be opened or sealed.
+    """
+    if re.fullmatch(r"\w+", name) is None:
+        raise SecretsError(path.as_posix(), "a secret's name is letters, digits and _")
+    arguments = ["set", "--value-stdin", "--idempotent"]
+    with bench(path) as at:
+        _changed(at, [*arguments, str(at.copy), f'["{name}"]'], json.dumps(value))
+
+
+def rotate(path: Path) -> None:
+    """Seal the file with a new data key, for the recipients that it has.
+
+    Raises:
+        SecretsError: The file cannot be opened or sealed.
+    """
+    with bench(path) as at:
+        _changed(at, ["rotate", "--in-place", str(at.copy)])
+
+
+def update_keys(path: Path) -> bool:
+    """Seal the file for the recipients that `.sops.yaml` names; False if it is already.
+
+    Raises:
+        SecretsError: The file cannot be opened or sealed, or no `.sops.yaml` rules it.
+    """
+    with bench(path) as at:
+        return _changed(at, ["updatekeys", "--yes", str(at.copy)])
+
+
+def edit(path: Path) -> bool:
+    """Let the person at the terminal change the file in their editor; False if they did not.
+
+    While the editor runs, the plain text is a file that only the user may read, in memory where
+    the system has such a place; it is removed whatever happens.
+
+    Raises:
+        SecretsError: The file cannot be opened or sealed, or there is no editor.
+    """
+    file = path.as_posix()
+    with bench(path, in_memory=True) as at:
+        sealed = SealedFile.parse(at.before, file)
+        status = run_in_terminal([*at.options, "edit", str(at.copy)], file, at.folder)
+        if status == _NO_EDITOR:
+            raise SecretsError(file, "there is no editor: set EDITOR to yours (`code --wait`)")
+        if status not in {0, _UNCHANGED}:
+            raise refusals.opening(sealed, Answer(status, "", ""))
+        return at.put_back()
+
+
+def _changed(at: Bench, arguments: list[str], text: str = "") -> bool:
+    file = at.original.as_posix()
+    sealed = SealedFile.parse(at.before, file)
+    answer = run([*at.options, *arguments], file, text, at.folder)
+    if answer.status != 0:
+        raise refusals.opening(sealed, answer)
+    return at.put_back()
+
+
+def _attempt(path: Path) -> dict[str, object] | SecretsError:
     try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise SecretsError(
-            file,
-            "is not there: seal your values with "
-            f"`sops encrypt --age RECIPIENT --filename-override {path.name} PLAIN.yaml`, "
-            "as docs/secrets.md says",
-        ) from None
-    except OSError as error:
-        raise SecretsError(file, f"cannot be read: {error.strerror}") from None
-    return _opened(stack, file, content)
-
-
-def encrypt(values: Mapping[str, str], age_recipient: str, path: Path) -> None:
-    """Seal ``values`` for ``age_recipient`` and put them at ``path``, in one step.
-
-    Raises:
-        SecretsError: ``sops`` refused.
-    """
-    arguments = ["--config", os.devnull, "encrypt", "--age", age_recipient]
-    arguments += ["--filename-override", "sealed.yaml", "--input-type", "json"]
-    arguments += ["--output-type", "yaml"]
-    status, sealed, _ = _run(arguments, path.as_posix(), json.dumps(values))
-    if status != 0:
-        raise SecretsError(
-            path.as_posix(),
-            f"sops could not seal it (status {status}): is the age recipient right? "
-            "It begins with age1",
-        )
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(sealed, encoding="utf-8", newline="\n")
-    partial.replace(path)
-
-
-def make_age_key(path: Path) -> str:
-    """Make an age key, keep it at ``path`` for its owner alone, and return its recipient.
-
-    Raises:
-        SecretsError: ``age-keygen`` refused; it never overwrites a key.
-    """
-    program = _program("age-keygen", path.as_posix())
-    for arguments in (["-o", str(path)], ["-y", str(path)]):
-        answer = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, check=False, timeout=60
-        )
-        if answer.returncode != 0:
-            raise SecretsError(path.as_posix(), "age-keygen could not make a key there")
-    return answer.stdout.strip()
+        return decrypt(path)
+    except SecretsError as error:
+        return error
 
 
 @cache
-def _opened(stack: str, file: str, content: bytes) -> HomeSecrets:
+def _read(stack: str, file: str, content: bytes) -> HomeSecrets:
+    return MODELS[stack].parse(_decrypted(file, content), file)
+
+
+def _decrypted(file: str, content: bytes) -> dict[str, object]:
     sealed = SealedFile.parse(content, file)
-    kind = "json" if file.endswith(".json") else "yaml"
-    arguments = ["decrypt", "--filename-override", f"sealed.{kind}", "--output-type", "json"]
-    status, stdout, stderr = _run(arguments, file, content.decode())
-    if status != 0:
-        raise sealed.refusal(status, stderr)
-    values = _mapping(stdout)
+    arguments = ["--config", os.devnull, "decrypt", "--output-type", "json"]
+    arguments += ["--filename-override", f"sealed.{_kind(file)}"]
+    answer = run(arguments, file, content.decode())
+    if answer.status != 0:
+        raise refusals.opening(sealed, answer)
+    values = _mapping(answer.stdout)
     if values is None:
         raise SecretsError(
             file, "sops answered with something that is no JSON: is it the real one?"
         )
-    return MODELS[stack].parse(values, file)
+    return values
+
+
+def _kind(file: str) -> str:
+    return "json" if file.endswith(".json") else "yaml"
 
 
 def _mapping(text: str) -> dict[str, object] | None:
@@ -115,59 +185,3 @@ def _mapping(text: str) -> dict[str, object] | None:
         return cast("dict[str, object]", json.loads(text))
     except ValueError:
         return None
-
-
-def _run(arguments: list[str], file: str, text: str) -> tuple[int, str, str]:
-    """Run ``sops`` in a session of its own: no prompt can hang it and all of it can be ended."""
-    with subprocess.Popen(
-        [_program("sops", file), *arguments],
-        env=_environment(),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-        start_new_session=True,
-    ) as process:
-        try:
-            stdout, stderr = process.communicate(text, LIMIT_SECONDS)
-        except subprocess.TimeoutExpired:
-            _end(process)
-        except BaseException:
-            _end(process)
-            raise
-        else:
-            return process.returncode, stdout, stderr
-    # Raised here, not where the time was up: that exception carries what sops wrote until then.
-    raise SecretsError(
-        file,
-        f"sops did not end within {LIMIT_SECONDS:g} s: is the key service reachable (network, "
-        "proxy, `az login`)? An age key in SOPS_AGE_KEY_FILE needs no network",
-    )
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    """End ``process`` with all that it started."""
-    if sys.platform == "win32":
-        process.kill()
-    else:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-
-
-def _program(name: str, file: str) -> str:
-    try:
-        return str(tools.path(name))
-    except tools.BuildError as error:
-        raise SecretsError(
-            file, f"needs {name}, which is not there: install it (docs/secrets.md), or: {error}"
-        ) from None
-
-
-def _environment() -> dict[str, str]:
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES)
-    }

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from ampere_infra import tools
-from ampere_infra.secrets import sops
+from ampere_infra.secrets import run, sops
 from ampere_infra.secrets.model import HomeSecrets, SecretsError, generate
 
 
@@ -41,10 +41,15 @@ def values():
 
 @pytest.fixture
 def sealed(tmp_path, monkeypatch, values):
-    recipient = sops.make_age_key(tmp_path / "key.txt")
-    sops.encrypt(values, recipient, tmp_path / "home.enc.yaml")
+    rule(tmp_path, sops.make_age_key(tmp_path / "key.txt"))
+    sops.encrypt(values, tmp_path / "home.enc.yaml")
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
     return tmp_path / "home.enc.yaml"
+
+
+def rule(folder, recipient):
+    rules = {"creation_rules": [{"path_regex": r"home\.enc\.yaml$", "age": recipient}]}
+    (folder / ".sops.yaml").write_text(yaml.safe_dump(rules))
 
 
 def refused(path, values):
@@ -74,14 +79,22 @@ def test_a_sealed_file_holds_no_value_in_clear(sealed, values):
 
 
 def test_plain_text_never_lies_beside_the_sealed_file(sealed):
-    assert {entry.name for entry in sealed.parent.iterdir()} == {"home.enc.yaml", "key.txt"}
+    assert {entry.name for entry in sealed.parent.iterdir()} == {
+        "home.enc.yaml",
+        "key.txt",
+        ".sops.yaml",
+    }
 
 
-def test_a_sops_configuration_nearby_does_not_matter_when_sealing(tmp_path, monkeypatch, values):
-    (tmp_path / ".sops.yaml").write_text("creation_rules:\n  - path_regex: other\n    age: no\n")
-    monkeypatch.chdir(tmp_path)
-    sops.encrypt(values, sops.make_age_key(tmp_path / "key.txt"), tmp_path / "home.enc.yaml")
-    assert (tmp_path / "home.enc.yaml").is_file()
+def test_a_sops_configuration_of_the_working_directory_does_not_matter(
+    sealed, values, monkeypatch, tmp_path
+):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / ".sops.yaml").write_text("[broken")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("SOPS_AGE_RECIPIENTS", "age1somebody")
+    sops.encrypt(values, sealed)
+    assert sops.decrypt(sealed) == values
 
 
 def test_a_second_read_in_one_run_does_not_call_sops_again(sealed, monkeypatch):
@@ -181,7 +194,7 @@ def test_anything_else_is_refused_too(tmp_path, content):
 
 
 def test_a_missing_file_is_told_with_the_way_to_make_it(tmp_path):
-    assert "sops encrypt --age" in refused(tmp_path / "home.enc.yaml", {})
+    assert "ampere secrets init home" in refused(tmp_path / "home.enc.yaml", {})
 
 
 def test_a_folder_in_its_place_is_told(tmp_path):
@@ -189,19 +202,110 @@ def test_a_folder_in_its_place_is_told(tmp_path):
 
 
 def test_what_is_sealed_is_checked_against_the_model(tmp_path, monkeypatch, values):
-    recipient = sops.make_age_key(tmp_path / "key.txt")
+    rule(tmp_path, sops.make_age_key(tmp_path / "key.txt"))
     wrong = {**values, "airflow_fernet_key": "weak", "extra": "something"}
-    sops.encrypt(wrong, recipient, tmp_path / "home.enc.yaml")
+    sops.encrypt(wrong, tmp_path / "home.enc.yaml")
     monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
     text = refused(tmp_path / "home.enc.yaml", values)
     assert "2 mistakes" in text
     assert "airflow_fernet_key must be 32 bytes" in text
 
 
-def test_a_wrong_recipient_is_told(tmp_path, values):
-    with pytest.raises(SecretsError, match="begins with age1"):
-        sops.encrypt(values, "age1nobody", tmp_path / "home.enc.yaml")
-    assert not list(tmp_path.iterdir()), "a refusal leaves nothing behind"
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        ("creation_rules: [{age: age1nobody}]", "names an age recipient that is none"),
+        ("creation_rules: [{path_regex: other, age: age1nobody}]", "has no rule for this file"),
+        ("", "has no rule for this file"),
+        ("[broken", "is no YAML"),
+        (None, "no .sops.yaml"),
+    ],
+)
+def test_rules_that_do_not_do_are_told(tmp_path, values, rules, told):
+    if rules is not None:
+        (tmp_path / ".sops.yaml").write_text(rules)
+    with pytest.raises(SecretsError, match=told):
+        sops.encrypt(values, tmp_path / "home.enc.yaml")
+    assert not list(tmp_path.glob("*home*")), "a refusal leaves nothing behind"
+
+
+def test_one_value_is_changed_and_nothing_else(sealed, values):
+    before = yaml.safe_load(sealed.read_text())
+    sops.set_value(sealed, "minio_root_password", 'new "value"\\ with all')
+    after = yaml.safe_load(sealed.read_text())
+    changed = {name for name in after if before[name] != after[name]}
+    assert changed == {"minio_root_password", "sops"}
+    assert sops.decrypt(sealed) == {**values, "minio_root_password": 'new "value"\\ with all'}
+
+
+def test_a_value_that_is_there_already_changes_nothing(sealed, values):
+    before = sealed.read_bytes()
+    sops.set_value(sealed, "minio_root_password", values["minio_root_password"])
+    assert sealed.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["", "a b", '"]["sops', "a.b"])
+def test_a_name_that_is_none_is_refused(sealed, name):
+    with pytest.raises(SecretsError, match="letters, digits and _"):
+        sops.set_value(sealed, name, "value")
+
+
+def test_rotating_makes_a_new_data_key_and_new_ciphertexts(sealed, values):
+    before = yaml.safe_load(sealed.read_text())
+    sops.rotate(sealed)
+    after = yaml.safe_load(sealed.read_text())
+    assert all(before[name] != after[name] for name in values)
+    assert before["sops"]["age"][0]["enc"] != after["sops"]["age"][0]["enc"]
+    assert sops.decrypt(sealed) == values
+
+
+def test_keys_are_those_of_the_rules_after_an_update(sealed, values, monkeypatch, tmp_path):
+    assert sops.update_keys(sealed) is False, "there is nothing to do"
+    rule(tmp_path, sops.make_age_key(tmp_path / "other.txt"))
+    assert sops.update_keys(sealed) is True
+    refused(sealed, values)
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "other.txt"))
+    assert sops.decrypt(sealed) == values
+
+
+def editor(monkeypatch, folder, code):
+    program = folder / "editor"
+    program.write_text(
+        f"#!{sys.executable}\nimport pathlib, sys\nfile = pathlib.Path(sys.argv[1])\n{code}\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("SOPS_EDITOR", str(program))
+
+
+def test_what_was_edited_is_sealed(sealed, values, monkeypatch, tmp_path):
+    editor(monkeypatch, tmp_path, "file.write_text(file.read_text() + 'more: new value\\n')")
+    assert sops.edit(sealed) is True
+    assert sops.decrypt(sealed) == {**values, "more": "new value"}
+
+
+def test_an_editor_that_changes_nothing_leaves_the_file_as_it_is(sealed, monkeypatch, tmp_path):
+    before = sealed.read_bytes()
+    editor(monkeypatch, tmp_path, "")
+    assert sops.edit(sealed) is False
+    assert sealed.read_bytes() == before
+
+
+def test_a_file_that_changed_while_it_was_edited_is_left_alone(sealed, monkeypatch, tmp_path):
+    code = f"open({str(sealed)!r}, 'a').write('# other')\nfile.write_text('more: new')"
+    editor(monkeypatch, tmp_path, code)
+    with pytest.raises(SecretsError, match="meanwhile"):
+        sops.edit(sealed)
+    assert sealed.read_text().endswith("# other")
+
+
+def test_files_are_opened_side_by_side_and_each_tells_its_own_fault(sealed, values, tmp_path):
+    paths = [sealed, tmp_path / "missing.enc.yaml", tmp_path / "plain.enc.yaml"]
+    paths[2].write_text("a: b\n")
+    opened = sops.decrypt_all(paths)
+    assert opened[sealed] == values
+    assert "is not there" in str(opened[paths[1]])
+    assert "IS NOT ENCRYPTED" in str(opened[paths[2]])
+    assert sops.decrypt_all([]) == {}
 
 
 def impostor(folder, code):
@@ -221,7 +325,7 @@ def test_a_sops_that_hangs_is_ended_with_its_children(sealed, values, monkeypatc
         "time.sleep(60)"
     )
     monkeypatch.setattr(tools, "path", impostor(tmp_path, code))
-    monkeypatch.setattr(sops, "LIMIT_SECONDS", 1.0)
+    monkeypatch.setattr(run, "LIMIT_SECONDS", 1.0)
     started = time.monotonic()
     assert "did not end within 1 s" in refused(sealed, values)
     assert time.monotonic() - started < 5, "the time limit holds although a child keeps the pipe"

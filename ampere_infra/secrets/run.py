@@ -1,0 +1,120 @@
+"""One call of the ``sops`` program: what it is given, for how long, and what becomes of it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ampere_infra import tools
+from ampere_infra.secrets.model import SecretsError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LIMIT_SECONDS = 60.0
+"""Key Vault answers in well under a second; logging in to Azure may take some."""
+
+# fmt: off
+_PASSED = frozenset({
+    "PATH", "PATHEXT", "HOME", "USER", "USERNAME", "USERPROFILE", "HOMEDRIVE", "HOMEPATH",
+    "APPDATA", "LOCALAPPDATA", "PROGRAMDATA", "PROGRAMFILES", "SYSTEMROOT", "SYSTEMDRIVE",
+    "WINDIR", "COMSPEC", "TEMP", "TMP", "TMPDIR", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+    "GNUPGHOME", "LANG", "LC_ALL", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY",
+    "SSL_CERT_FILE", "SSL_CERT_DIR", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT", "MSI_ENDPOINT", "MSI_SECRET",
+})
+_PASSED_PREFIXES = ("SOPS_", "AZURE_")
+_RECIPIENTS = frozenset({
+    "SOPS_AGE_RECIPIENTS", "SOPS_AZURE_KEYVAULT_URLS", "SOPS_PGP_FP", "SOPS_KMS_ARN",
+    "SOPS_GCP_KMS_IDS", "SOPS_HUAWEICLOUD_KMS_IDS", "SOPS_VAULT_URIS",
+})
+"""Whom sops would seal a file for instead of those of `.sops.yaml`."""
+# fmt: on
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``sops`` answered; neither text is ever shown."""
+
+    status: int
+    stdout: str = field(repr=False)
+    stderr: str = field(repr=False)
+
+
+def run(arguments: list[str], file: str, text: str = "", folder: Path | None = None) -> Answer:
+    """Run ``sops`` in a session of its own: no prompt can hang it and all of it can be ended.
+
+    Raises:
+        SecretsError: It is not there, or did not end in time.
+    """
+    with subprocess.Popen(
+        [program("sops", file), *arguments],
+        env=_environment(),
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        start_new_session=True,
+    ) as process:
+        try:
+            stdout, stderr = process.communicate(text, LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            _end(process)
+        except BaseException:
+            _end(process)
+            raise
+        else:
+            return Answer(process.returncode, stdout, stderr)
+    # Raised here, not where the time was up: that exception carries what sops wrote until then.
+    raise SecretsError(
+        file,
+        f"sops did not end within {LIMIT_SECONDS:g} s: is the key service reachable (network, "
+        "proxy, `az login`)? An age key in SOPS_AGE_KEY_FILE needs no network",
+    )
+
+
+def run_in_terminal(arguments: list[str], file: str, folder: Path) -> int:
+    """Run ``sops`` for the person at the terminal, with its temporary files in ``folder``."""
+    places = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder))
+    command = [program("sops", file), *arguments]
+    return subprocess.run(command, env={**os.environ, **places}, check=False).returncode
+
+
+def program(name: str, file: str) -> str:
+    """Return where ``name`` is.
+
+    Raises:
+        SecretsError: It is nowhere, and cannot be built.
+    """
+    try:
+        return str(tools.path(name))
+    except tools.BuildError as error:
+        raise SecretsError(
+            file, f"needs {name}, which is not there: install it (docs/secrets.md), or: {error}"
+        ) from None
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End ``process`` with all that it started."""
+    if sys.platform == "win32":
+        process.kill()
+    else:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if (name.upper() in _PASSED or name.upper().startswith(_PASSED_PREFIXES))
+        and name.upper() not in _RECIPIENTS
+    }
