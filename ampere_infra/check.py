@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ampere_infra.settings.foundation import FoundationSettings
 from ampere_infra.settings.load import model_of, parse, read_stack_file, stack_file
 from ampere_infra.settings.mistakes import SettingsError
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from ampere_infra.settings.home import HomeSettings, MachineSize
+    from ampere_infra.settings.load import Settings
 
 FINE, WRONG_INPUT = 0, 2
 
@@ -36,8 +38,28 @@ def check(stack: str, config_file: Path | None = None) -> int:
     return FINE
 
 
-def summary(stack: str, s: HomeSettings) -> Iterator[str]:
+def summary(stack: str, settings: Settings) -> Iterator[str]:
     """Yield lines that say what ``stack`` is."""
+    if isinstance(settings, FoundationSettings):
+        return _foundation(stack, settings)
+    return _home(stack, settings)
+
+
+def _foundation(stack: str, s: FoundationSettings) -> Iterator[str]:
+    azure, key, state, github = s.azure, s.key, s.state, s.github
+    yield f"{stack}: resource group {azure.resource_group} in {azure.location}"
+    yield f"  tenant    {azure.tenant_id}, subscription {azure.subscription_id}"
+    yield f"  key       https://{s.vault.name}.vault.azure.net/keys/{key.name}, RSA {key.bits}"
+    yield f"  state     azblob://{state.container}?storage_account={state.account}"
+    yield "who gets in"
+    yield from (f"  developer {person}" for person in s.developers.object_ids)
+    yield from (f"  {github.repository}, branch {name}" for name in github.branches)
+    yield from (f"  {github.repository}, environment {name}" for name in github.environments)
+    if github.pull_requests:
+        yield f"  {github.repository}, pull requests, without changing the state"
+
+
+def _home(stack: str, s: HomeSettings) -> Iterator[str]:
     behind = "behind NAT" if s.network.mode == "nat" else f"on the bridge {s.network.bridge}"
     yield f"{stack}: cluster {s.cluster.name} on {s.host.user}@{s.host.name} ({s.host.address})"
     yield f"  nodes     {s.network.subnet} {behind}, gateway {s.network.gateway}"

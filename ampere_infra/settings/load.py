@@ -5,18 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast, overload
 
 from pydantic import ValidationError
 
 from ampere_infra.settings.checks import cross_check
 from ampere_infra.settings.document import read_document
+from ampere_infra.settings.foundation import FoundationSettings
 from ampere_infra.settings.home import HomeSettings
 from ampere_infra.settings.mistakes import Location, Mistake, SettingsError, path_of, shown
 from ampere_infra.settings.partial import partially
 from ampere_infra.settings.remedies import mistakes_of
 
-STACKS: dict[str, type[HomeSettings]] = {"home": HomeSettings}
+Settings = HomeSettings | FoundationSettings
+
+STACKS: dict[str, type[Settings]] = {"home": HomeSettings, "foundation": FoundationSettings}
 """The stacks there are, each with the model of its settings."""
 
 PULUMI_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
@@ -31,7 +34,7 @@ def stack_file(stack: str) -> Path:
     return Path(f"Pulumi.{stack}.yaml")
 
 
-def model_of(stack: str) -> type[HomeSettings]:
+def model_of(stack: str) -> type[Settings]:
     """Return the model of ``stack``'s settings.
 
     Raises:
@@ -70,7 +73,11 @@ def read_stack_file(path: Path) -> dict[str, object]:
     return cast("dict[str, object]", config)
 
 
-def from_engine(stack: str) -> HomeSettings:
+@overload
+def from_engine(stack: Literal["home"]) -> HomeSettings: ...
+@overload
+def from_engine(stack: Literal["foundation"]) -> FoundationSettings: ...
+def from_engine(stack: Literal["home", "foundation"]) -> Settings:
     """Return the settings that the running engine hands to the program.
 
     Raises:
@@ -89,7 +96,13 @@ def from_engine(stack: str) -> HomeSettings:
     )
 
 
-def parse(stack: str, config: Mapping[str, object]) -> HomeSettings:
+@overload
+def parse(stack: Literal["home"], config: Mapping[str, object]) -> HomeSettings: ...
+@overload
+def parse(stack: Literal["foundation"], config: Mapping[str, object]) -> FoundationSettings: ...
+@overload
+def parse(stack: str, config: Mapping[str, object]) -> Settings: ...
+def parse(stack: str, config: Mapping[str, object]) -> Settings:
     """Return the settings of ``stack`` from its configuration, keys like ``ampere:cluster``.
 
     A section may be JSON text, as the engine hands it over.
@@ -105,7 +118,7 @@ def parse(stack: str, config: Mapping[str, object]) -> HomeSettings:
         if isinstance(key, str) and key.startswith(f"{_OURS}:")
     }
     secure = list(_secure(document))
-    mistakes = [*_foreign(keys), *(_not_here(location) for location in secure)]
+    mistakes = [*_foreign(model, keys), *(_not_here(model, location) for location in secure)]
     try:
         settings = model.model_validate(document)
     except ValidationError as error:
@@ -134,7 +147,7 @@ def _decoded(value: object) -> object:
         return value
 
 
-def _foreign(config: Mapping[object, object]) -> Iterator[Mistake]:
+def _foreign(model: type[Settings], config: Mapping[object, object]) -> Iterator[Mistake]:
     """Yield the keys that are not settings of this project."""
     for key in config:
         namespace, colon, _ = key.partition(":") if isinstance(key, str) else ("", "", "")
@@ -143,7 +156,7 @@ def _foreign(config: Mapping[object, object]) -> Iterator[Mistake]:
         remedy = f"has no namespace; settings begin with {_OURS}:"
         if colon:
             remedy = "is no setting here; the program itself configures its providers"
-        elif key in HomeSettings.model_fields:
+        elif key in model.model_fields:
             remedy = f"has no namespace; did you mean {_OURS}:{key}?"
         yield Mistake(f"config: {shown(key)}", "", remedy)
 
@@ -164,9 +177,11 @@ def _secure(value: object, location: Location = ()) -> Iterator[Location]:
             yield from _secure(item, (*location, index))
 
 
-def _not_here(location: Location) -> Mistake:
-    remedy = "is encrypted by Pulumi; secrets belong in the SOPS file of ampere:secrets_file"
-    return Mistake(path_of(location), "", remedy)
+def _not_here(model: type[Settings], location: Location) -> Mistake:
+    remedy = "secrets belong in the SOPS file of ampere:secrets_file"
+    if "secrets_file" not in model.model_fields:
+        remedy = "this stack has no secrets; write the value as it is"
+    return Mistake(path_of(location), "", f"is encrypted by Pulumi; {remedy}")
 
 
 def _inside(location: Location, outer: Location) -> bool:

@@ -53,7 +53,7 @@ def _spellings(text: str) -> tuple[str, ...]:
     return bare, bare.lower(), bare.lower().replace("_", "-"), bare.removeprefix("v")
 
 
-def _text(pattern: str, remedy: str, example: str) -> Written:
+def matching(pattern: str, remedy: str, example: str) -> Written:
     """Text that matches ``pattern`` wholly; a near miss is told what was probably meant."""
 
     def read(text: str) -> str:
@@ -66,7 +66,7 @@ def _text(pattern: str, remedy: str, example: str) -> Written:
 
 
 def _url(schemes: str, example: str) -> Written:
-    plain = _text(
+    plain = matching(
         rf"(?:{schemes})://[A-Za-z0-9.-]+(?::[0-9]+)?(?:/[!-~]*)?",
         f"write a whole {schemes.replace('|', ':// or ')}:// address",
         example,
@@ -104,13 +104,15 @@ Address = Annotated[IPv4Address, Written(read_address, OCTETS, "10.10.10.11")]
 Subnet = Annotated[IPv4Network, Written(read_network, rf"{OCTETS}/[0-9]{{1,2}}", "10.10.10.0/24")]
 DnsLabel = Annotated[
     str,
-    _text(_LABEL, "use 1 to 63 lower-case letters, digits and inner hyphens", "ampere-k8s-node1"),
+    matching(
+        _LABEL, "use 1 to 63 lower-case letters, digits and inner hyphens", "ampere-k8s-node1"
+    ),
 ]
 """One part of a host name (RFC 1123)."""
-DnsName = Annotated[str, _text(_NAME, "write a DNS name in lower case", "minio.local")]
+DnsName = Annotated[str, matching(_NAME, "write a DNS name in lower case", "minio.local")]
 Login = Annotated[
     str,
-    _text(
+    matching(
         r"[a-z_][a-z0-9_-]{0,31}",
         "write a login of 1 to 32 lower-case letters, digits, hyphens and underscores",
         "ampere",
@@ -118,7 +120,7 @@ Login = Annotated[
 ]
 Version = Annotated[
     str,
-    _text(
+    matching(
         r"(?:0|[1-9][0-9]{0,5})(?:\.(?:0|[1-9][0-9]{0,5})){2}",
         "write MAJOR.MINOR.PATCH in digits",
         "1.36.3",
@@ -126,7 +128,7 @@ Version = Annotated[
 ]
 Sha256 = Annotated[
     str,
-    _text(
+    matching(
         r"[0-9a-f]{64}",
         "write the 64 lower-case hex digits of a SHA-256",
         "5d41402abc4b2a76b9719d911017c592ae6f1b1fa2f4e4c1c5b1a3d5e0f7c8d9",
@@ -137,13 +139,15 @@ HttpUrl = Annotated[str, _url("http|https", "http://archive.ubuntu.com/ubuntu")]
 """For what is signed, such as apt's indexes: the way there need not be trusted."""
 Registry = Annotated[
     str,
-    _text(_REGISTRY, "write the registry's name, with its port if it has one", "mirror.lan:5000"),
+    matching(
+        _REGISTRY, "write the registry's name, with its port if it has one", "mirror.lan:5000"
+    ),
 ]
 ImageReference = Annotated[str, Written(_read_image, _IMAGE, "docker.io/library/busybox:1.37.0")]
 """A container image with its tag; ``latest`` and no tag at all are refused."""
 Bucket = Annotated[
     str,
-    _text(
+    matching(
         r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]",
         "use 3 to 63 lower-case letters, digits and inner hyphens",
         "warehouse",
@@ -151,7 +155,7 @@ Bucket = Annotated[
 ]
 LocalPath = Annotated[
     str,
-    _text(
+    matching(
         r"[^\x00-\x1f\s](?:[^\x00-\x1f]*[^\x00-\x1f\s])?",
         "write a file's path",
         "~/.ssh/id_ed25519",
@@ -160,7 +164,7 @@ LocalPath = Annotated[
 """A path on the machine that runs Pulumi, Windows or not; ``~`` is the user's folder."""
 SecretsPath = Annotated[
     str,
-    _text(
+    matching(
         r"[^\x00-\x1f]*\.enc\.(?:yaml|yml|json)",
         "write the path of a SOPS file, ending in .enc.yaml",
         "secrets/home.enc.yaml",
@@ -168,17 +172,17 @@ SecretsPath = Annotated[
 ]
 HostPath = Annotated[
     str,
-    _text(
+    matching(
         r"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9._-]+)+",
         "write an absolute path without spaces, '..' or a slash at its end",
         "/var/lib/libvirt/ampere-k8s",
     ),
 ]
 Email = Annotated[
-    str, _text(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "write an e-mail address", "admin@airflow.local")
+    str, matching(r"[^@\s]+@[^@\s]+\.[^@\s.]+", "write an e-mail address", "admin@airflow.local")
 ]
 Bridge = Annotated[
-    str, _text(r"[a-z][a-z0-9_-]{0,14}", "write a network interface of the KVM host", "br0")
+    str, matching(r"[a-z][a-z0-9_-]{0,14}", "write a network interface of the KVM host", "br0")
 ]
 Flag = Annotated[bool, Field(strict=True)]
 NodePort = Annotated[int, Field(strict=True, ge=30000, le=32767)]

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ampere_infra.settings.checks import host, machines, networks, services, versions
+from ampere_infra.settings.checks import (
+    foundation,
+    host,
+    machines,
+    networks,
+    services,
+    versions,
+)
 from ampere_infra.settings.checks.common import listed
+from ampere_infra.settings.foundation import FoundationSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -22,12 +30,18 @@ CHECKS = (
 )
 
 
-def cross_check(settings: HomeSettings, *, whole: bool = True) -> Iterator[Mistake]:
+def cross_check(
+    settings: HomeSettings | FoundationSettings, *, whole: bool = True
+) -> Iterator[Mistake]:
     """Yield the mistakes that show between the values of ``settings``.
 
     Where ``settings`` is not ``whole``, because some of it did not parse, a check that asks for a
     missing part says nothing.
     """
+    if isinstance(settings, FoundationSettings):
+        for judge in foundation.CHECKS:
+            yield from _results(lambda judge=judge: judge(settings), whole=whole)
+        return
     for check in CHECKS:
         yield from _results(lambda check=check: check(settings), whole=whole)
     for at, machine in listed(settings):

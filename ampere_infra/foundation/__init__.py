@@ -1,0 +1,1 @@
+"""What the stack ``foundation`` is made of in Azure."""
