@@ -27,14 +27,18 @@ class Kind:
     fits: Callable[[str], bool]
     rule: str
     make: Callable[[], str]
+    given: bool = False
+    """Somebody else makes the real one; what is made of this kind serves rehearsals."""
+    renewed: Callable[[str, str], str] = lambda new, old: new  # noqa: ARG005
+    """What a value is renewed with: the new one alone, or the old one beside it."""
 
     def __get_pydantic_core_schema__(
         self, source: type[Any], handler: GetCoreSchemaHandler
     ) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
-    def _checked(self, value: SecretStr) -> SecretStr:
-        if not self.fits(value.get_secret_value()):
+    def _checked(self, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not self.fits(value.get_secret_value()):
             raise ValueError(self.rule)
         return value
 
@@ -43,7 +47,7 @@ def _random(length: int) -> Callable[[], str]:
     return lambda: "".join(secrets.choice(_ALPHANUMERIC) for _ in range(length))
 
 
-def _printable(floor: int, length: int) -> Kind:
+def _printable(floor: int, length: int, *, given: bool = False) -> Kind:
     """Text of printable ASCII without spaces, so that it survives URIs, YAML and environments."""
 
     def fits(value: str) -> bool:
@@ -51,7 +55,16 @@ def _printable(floor: int, length: int) -> Kind:
         return printable and len(value) >= floor and len(set(value)) >= _DIFFERENT
 
     rule = f"must be {floor} or more printable characters, not the same few, without spaces"
-    return Kind(fits, rule, _random(length))
+    return Kind(fits, rule, _random(length), given)
+
+
+def _issued(pattern: str, rule: str, make: Callable[[], str]) -> Kind:
+    """A token of which its issuer makes known what it looks like."""
+
+    def fits(value: str) -> bool:
+        return re.fullmatch(pattern, value) is not None and len(set(value)) >= _DIFFERENT
+
+    return Kind(fits, rule, make, given=True)
 
 
 def _is_fernet(value: str) -> bool:
@@ -81,9 +94,13 @@ JwtKey = Annotated[SecretStr, _printable(64, 86)]
 FernetKey = Annotated[
     SecretStr,
     Kind(
-        _is_fernet, "must be 32 bytes in URL-safe base64; a comma parts new and old", _make_fernet
+        _is_fernet,
+        "must be 32 bytes in URL-safe base64; a comma parts new and old",
+        _make_fernet,
+        renewed=lambda new, old: f"{new},{old.partition(',')[0]}",
     ),
 ]
+"""Airflow seals with the first and opens with each."""
 
 AccessKey = Annotated[
     SecretStr,
@@ -105,3 +122,22 @@ SecretKey = Annotated[
         _random(40),
     ),
 ]
+
+HetznerToken = Annotated[
+    SecretStr,
+    _issued(
+        r"[A-Za-z0-9]{64}", "must be 64 letters and digits, as Hetzner Cloud makes it", _random(64)
+    ),
+]
+
+TailscaleKey = Annotated[
+    SecretStr | None,
+    _issued(
+        r"tskey-(auth|client)-[A-Za-z0-9]+-[A-Za-z0-9]+",
+        "must begin with tskey-auth- or tskey-client-, as Tailscale makes it",
+        lambda: f"tskey-auth-{_random(17)()}-{_random(32)()}",
+    ),
+]
+
+RegistryToken = Annotated[SecretStr, _printable(16, 40, given=True)]
+"""It can read packages and do nothing else."""

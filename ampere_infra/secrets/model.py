@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Self
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError
 
+from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.kinds import (
     AccessKey,
     AdminPassword,
     FernetKey,
+    HetznerToken,
     JwtKey,
     Kind,
     Password,
+    RegistryToken,
     SecretKey,
     SigningKey,
+    TailscaleKey,
 )
 
 if TYPE_CHECKING:
@@ -25,26 +29,8 @@ if TYPE_CHECKING:
     import pulumi
 
 
-class SecretsError(Exception):
-    """A file of secrets cannot be used; the text names it, what is wrong and the remedy.
-
-    No value of a secret ever stands in it.
-    """
-
-    def __init__(self, file: str, *problems: str) -> None:
-        self.file = file
-        self.problems = problems
-        super().__init__(file, *problems)
-
-    def __str__(self) -> str:
-        if len(self.problems) == 1:
-            return f"{self.file}: {self.problems[0]}"
-        lines = "\n".join(f"  {problem}" for problem in self.problems)
-        return f"{self.file}: {len(self.problems)} mistakes\n{lines}"
-
-
-class HomeSecrets(BaseModel):
-    """The secrets of ``home``."""
+class StackSecrets(BaseModel):
+    """The secrets of one stack."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -52,6 +38,52 @@ class HomeSecrets(BaseModel):
         hide_input_in_errors=True,
         use_attribute_docstrings=True,
     )
+
+    @classmethod
+    def kinds(cls) -> dict[str, Kind]:
+        """Return what each secret must look like."""
+        return {
+            name: next(kind for kind in field.metadata if isinstance(kind, Kind))
+            for name, field in cls.model_fields.items()
+        }
+
+    @classmethod
+    def needed(cls) -> list[str]:
+        """Return the names without which the stack cannot be."""
+        return [name for name, field in cls.model_fields.items() if field.is_required()]
+
+    @classmethod
+    def parse(cls, values: Mapping[str, object], file: str) -> Self:
+        """Check what was decrypted from ``file``.
+
+        Raises:
+            SecretsError: Keys are missing, unknown, empty, malformed or share one value; all of
+                them are named at once.
+        """
+        problems: list[str] = []
+        parsed: Self | None = None
+        known = cls.model_fields
+        try:
+            parsed = cls.model_validate(
+                {k: v for k, v in values.items() if k not in known or not is_empty(v)}
+            )
+        except ValidationError as error:
+            problems.extend(_problems(error, cls, values))
+        problems.extend(_shared(values))
+        if parsed is None or problems:
+            raise SecretsError(file, *problems)
+        return parsed
+
+    def output(self, name: str) -> pulumi.Output[str]:
+        """Hand the secret called ``name`` to the program, marked as secret."""
+        import pulumi
+
+        secret: SecretStr = getattr(self, name)
+        return pulumi.Output.secret(secret.get_secret_value())
+
+
+class HomeSecrets(StackSecrets):
+    """The secrets of ``home``."""
 
     postgresql_airflow_password: Password
     """The role that owns the ``airflow`` database."""
@@ -71,54 +103,42 @@ class HomeSecrets(BaseModel):
     airflow_jwt_secret: JwtKey
     airflow_admin_password: AdminPassword
 
-    @classmethod
-    def parse(cls, values: Mapping[str, object], file: str) -> Self:
-        """Check what was decrypted from ``file``.
 
-        Raises:
-            SecretsError: Keys are missing, unknown, empty, malformed or share one value; all of
-                them are named at once.
-        """
-        problems: list[str] = []
-        parsed: Self | None = None
-        known = cls.model_fields
-        try:
-            parsed = cls.model_validate(
-                {k: v for k, v in values.items() if k not in known or not _is_empty(v)}
-            )
-        except ValidationError as error:
-            problems.extend(_problems(error, cls, values))
-        problems.extend(_shared(values))
-        if parsed is None or problems:
-            raise SecretsError(file, *problems)
-        return parsed
+class ApiSecrets(StackSecrets):
+    """The secrets of ``api``."""
 
-    def output(self, name: str) -> pulumi.Output[str]:
-        """Hand the secret called ``name`` to the program, marked as secret."""
-        import pulumi
-
-        secret: SecretStr = getattr(self, name)
-        return pulumi.Output.secret(secret.get_secret_value())
+    hcloud_token: HetznerToken
+    """Hetzner Cloud, read and write: console.hetzner.cloud, Security, API tokens."""
+    registry_pull_token: RegistryToken
+    """Pulls images: on GitHub a token with ``read:packages`` alone."""
+    tailscale_auth_key: TailscaleKey = None
+    """Joins the server to the tailnet: login.tailscale.com, Settings, Keys; not needed."""
+    api_key: SigningKey
+    """What a client of the API sends as ``X-API-Key``."""
+    api_jwt_secret: JwtKey
+    """Signs the API's tokens (HS512)."""
 
 
-MODELS: dict[str, type[HomeSecrets]] = {"home": HomeSecrets}
-"""Each stack's model."""
+MODELS: dict[str, type[StackSecrets]] = {"home": HomeSecrets, "api": ApiSecrets}
+"""The model of each stack that has secrets."""
 
 
 def generate(stack: str) -> dict[str, str]:
-    """Make a strong random value for each secret of ``stack``."""
-    return {
-        name: next(kind for kind in field.metadata if isinstance(kind, Kind)).make()
-        for name, field in MODELS[stack].model_fields.items()
-    }
+    """Make a strong random value for each secret of ``stack``, as a rehearsal needs them.
+
+    Those that somebody else makes only look like real ones.
+    """
+    model = MODELS.get(stack)
+    return {name: kind.make() for name, kind in model.kinds().items()} if model else {}
 
 
-def _is_empty(value: object) -> bool:
+def is_empty(value: object) -> bool:
+    """Whether ``value`` is as good as none."""
     return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _problems(
-    error: ValidationError, model: type[HomeSecrets], values: Mapping[str, object]
+    error: ValidationError, model: type[StackSecrets], values: Mapping[str, object]
 ) -> Iterator[str]:
     for detail in error.errors(include_input=False, include_url=False):
         name = str(detail["loc"][0])
