@@ -1,4 +1,4 @@
-"""The programs that the project runs: found on PATH, in the user's cache, or built from source."""
+"""The programs that the project runs: set, found on PATH or in the user's cache, or built."""
 
 from __future__ import annotations
 
@@ -108,10 +108,19 @@ def say(line: str) -> None:
 def path(name: str, report: Report = say) -> Path:
     """Return where the tool called ``name`` is, building it if it is nowhere yet.
 
+    The environment variable ``AMPERE_SOPS`` (or ``AMPERE_AGE_KEYGEN``, ...) names it outright.
+
     Raises:
-        BuildError: It is not there and cannot be built; the text says what to do.
+        BuildError: It is not there and cannot be built, or the one that was set does not do; the
+            text says what to do.
     """
-    return _on_path(name) or _built(name, report)
+    found = _set(name) or _on_path(name)
+    if found is not None:
+        return found
+    try:
+        return _built(name, report)
+    except BuildError as error:
+        raise BuildError(f"{_passed_over(name)}{error}") from None
 
 
 def pinned(module: str, pin: str) -> str:
@@ -140,15 +149,45 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.removeprefix("v").split("."))
 
 
+def _set(name: str) -> Path | None:
+    variable = f"AMPERE_{name.upper().replace('-', '_')}"
+    chosen = os.environ.get(variable)
+    if not chosen:
+        return None
+    found = shutil.which(chosen)
+    if found is None:
+        raise BuildError(f"{variable} names {chosen}, and no program is there")
+    if not suitable(name, _printed(found, name)):
+        raise BuildError(f"{variable} names {chosen}: {_too_old(name, found)}")
+    return Path(found).absolute()
+
+
 @cache
 def _on_path(name: str) -> Path | None:
     found = shutil.which(name)
-    if found is None:
-        return None
+    return Path(found) if found and suitable(name, _printed(found, name)) else None
+
+
+def _passed_over(name: str) -> str:
+    found = shutil.which(name)
+    return f"{found} does not do: {_too_old(name, found)}. " if found else ""
+
+
+def _too_old(name: str, program: str) -> str:
+    version = re.search(r"\bv?\d+\.\d+\.\d+", _printed(program, name))
+    tool = TOOLS[name]
+    wanted = tool.floor or pinned(tool.module, MODULES[tool.module].pin)
+    told = f"it is version {version[0]}" if version else "it tells no version"
+    return f"{told}, and {name} {wanted} or newer is needed"
+
+
+@cache
+def _printed(program: str, name: str) -> str:
+    """Return what ``program`` prints when it is asked for its version."""
     environment = {**os.environ, "PULUMI_SKIP_UPDATE_CHECK": "true"}
     try:
         answer = subprocess.run(
-            [found, *TOOLS[name].version],
+            [program, *TOOLS[name].version],
             capture_output=True,
             text=True,
             check=False,
@@ -156,8 +195,8 @@ def _on_path(name: str) -> Path | None:
             env=environment,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return None
-    return Path(found) if suitable(name, answer.stdout + answer.stderr) else None
+        return ""
+    return answer.stdout + answer.stderr
 
 
 def _built(name: str, report: Report) -> Path:

@@ -11,8 +11,10 @@ import pytest
 from ampere_infra import tools
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
+
+    from tests.keyvault.server import Azure
 
 # An Output belongs to the main thread's event loop, which Python no longer makes unasked.
 _LOOP = asyncio.new_event_loop()
@@ -32,3 +34,12 @@ def pytest_unconfigure() -> None:
 def tool() -> Callable[[str], Path]:
     """Find a real program of the ``tools/`` folder, or build it: ``tool("kubeadm")``."""
     return tools.path
+
+
+@pytest.fixture
+def azure(tmp_path_factory: pytest.TempPathFactory) -> Generator[Azure]:
+    """Serve an Azure of this test's own; ``azure.environment`` leads sops there."""
+    from tests.keyvault.server import serving  # noqa: PLC0415 - few tests need it
+
+    with serving(tmp_path_factory.mktemp("azure")) as served:
+        yield served

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ampere_infra.secrets.model import SecretsError
+from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.run import program
 
 LIMIT_SECONDS = 60.0

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ampere_infra.secrets.model import SecretsError
+from ampere_infra.secrets import rules
+from ampere_infra.secrets.errors import SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-RULES = ".sops.yaml"
 _IN_MEMORY = ("XDG_RUNTIME_DIR", "/run/shm", "/dev/shm")  # noqa: S108
 
 
@@ -33,7 +33,7 @@ class Bench:
     @property
     def options(self) -> list[str]:
         """What makes ``sops`` take the rules that are here, and no others."""
-        return ["--config", str(self.folder / RULES)]
+        return ["--config", str(self.folder / rules.NAME)]
 
     def put_back(self) -> bool:
         """Put the copy in the original's place; False if ``sops`` changed nothing.
@@ -61,25 +61,19 @@ def bench(path: Path, *, in_memory: bool = False) -> Generator[Bench]:
         SecretsError: The file cannot be read.
     """
     before = read_bytes(path)
-    rules = rules_of(path)
+    ruling = rules.find(path)
     with tempfile.TemporaryDirectory(
         prefix="ampere-secrets-", dir=_memory() if in_memory else None
     ) as name:
         folder = Path(name)
-        copy = folder / (path.absolute().relative_to(rules.parent) if rules else path.name)
+        copy = folder / (path.absolute().relative_to(ruling.parent) if ruling else path.name)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(before)
-        if rules is None:
-            (folder / RULES).touch()
+        if ruling is None:
+            (folder / rules.NAME).touch()
         else:
-            shutil.copyfile(rules, folder / RULES)
+            shutil.copyfile(ruling, folder / rules.NAME)
         yield Bench(folder, path, before, copy)
-
-
-def rules_of(path: Path) -> Path | None:
-    """Return the nearest `.sops.yaml` in the folder of ``path`` or above, as ``sops`` looks."""
-    places = (folder / RULES for folder in path.absolute().parents)
-    return next((place for place in places if place.is_file()), None)
 
 
 def read_bytes(path: Path) -> bytes:

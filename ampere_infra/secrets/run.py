@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ampere_infra import tools
-from ampere_infra.secrets.model import SecretsError
+from ampere_infra.secrets.errors import SecretsError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,8 +46,12 @@ class Answer:
     stderr: str = field(repr=False)
 
 
-def run(arguments: list[str], file: str, text: str = "", folder: Path | None = None) -> Answer:
+def run(
+    arguments: list[str], file: str, text: str = "", folder: Path | None = None, keys: str = ""
+) -> Answer:
     """Run ``sops`` in a session of its own: no prompt can hang it and all of it can be ended.
+
+    ``keys`` names what it may have to wait for.
 
     Raises:
         SecretsError: It is not there, or did not end in time.
@@ -76,8 +80,9 @@ def run(arguments: list[str], file: str, text: str = "", folder: Path | None = N
     # Raised here, not where the time was up: that exception carries what sops wrote until then.
     raise SecretsError(
         file,
-        f"sops did not end within {LIMIT_SECONDS:g} s: is the key service reachable (network, "
-        "proxy, `az login`)? An age key in SOPS_AGE_KEY_FILE needs no network",
+        f"sops did not end within {LIMIT_SECONDS:g} s: is {keys or 'the key service'} reachable "
+        "(network, VPN, HTTPS_PROXY, `az login`)? The way out: an age key, in SOPS_AGE_KEY_FILE, "
+        "needs no network",
     )
 
 
@@ -98,7 +103,7 @@ def program(name: str, file: str) -> str:
         return str(tools.path(name))
     except tools.BuildError as error:
         raise SecretsError(
-            file, f"needs {name}, which is not there: install it (docs/secrets.md), or: {error}"
+            file, f"needs {name}, and there is none (docs/secrets.md): {error}"
         ) from None
 
 

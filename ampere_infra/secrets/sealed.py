@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self, cast
 
 import yaml
 
-from ampere_infra.secrets.model import SecretsError
+from ampere_infra.secrets.errors import SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,6 +22,12 @@ class SealedFile:
     file: str
     recipients: tuple[str, ...]
     """The keys that open it: age recipients, Key Vault key addresses and the like."""
+
+    @property
+    def services(self) -> str:
+        """The key services among them, by the names of their hosts."""
+        hosts = (key.split("/")[2] for key in self.recipients if key.startswith("https://"))
+        return " and ".join(dict.fromkeys(hosts))
 
     @classmethod
     def parse(cls, content: bytes, file: str) -> Self:

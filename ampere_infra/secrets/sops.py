@@ -7,12 +7,12 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast, overload
 
-from ampere_infra.secrets import refusals
+from ampere_infra.secrets import refusals, rules
 from ampere_infra.secrets.age import age_recipient, default_age_key_file, make_age_key
-from ampere_infra.secrets.bench import Bench, bench, read_bytes, replace, rules_of
-from ampere_infra.secrets.model import MODELS, HomeSecrets, SecretsError
+from ampere_infra.secrets.bench import Bench, bench, read_bytes, replace
+from ampere_infra.secrets.model import MODELS, ApiSecrets, HomeSecrets, SecretsError, StackSecrets
 from ampere_infra.secrets.run import Answer, run, run_in_terminal
 from ampere_infra.secrets.sealed import SealedFile
 
@@ -40,7 +40,13 @@ _UNCHANGED = 200
 _NO_EDITOR = 201
 
 
-def read(stack: str, path: Path) -> HomeSecrets:
+@overload
+def read(stack: Literal["home"], path: Path) -> HomeSecrets: ...
+@overload
+def read(stack: Literal["api"], path: Path) -> ApiSecrets: ...
+@overload
+def read(stack: str, path: Path) -> StackSecrets: ...
+def read(stack: str, path: Path) -> StackSecrets:
     """Return the secrets of ``stack`` from its SOPS file; a second call in one run is free.
 
     Raises:
@@ -74,16 +80,16 @@ def encrypt(values: Mapping[str, str], path: Path) -> None:
         SecretsError: No `.sops.yaml` rules the file, or ``sops`` refused.
     """
     file = path.as_posix()
-    rules = rules_of(path)
-    if rules is None:
+    ruling = rules.find(path)
+    if ruling is None:
         raise SecretsError(
-            file, "no .sops.yaml in its folder or above says for whom: see docs/secrets.md"
+            file, "no .sops.yaml in its folder or above says for whom: `ampere secrets init`"
         )
-    arguments = ["--config", str(rules), "encrypt", "--filename-override", str(path.absolute())]
+    arguments = ["--config", str(ruling), "encrypt", "--filename-override", str(path.absolute())]
     arguments += ["--input-type", "json", "--output-type", _kind(file)]
     answer = run(arguments, file, json.dumps(dict(values)))
     if answer.status != 0:
-        raise refusals.sealing(file, rules, answer)
+        raise refusals.sealing(file, ruling, answer)
     replace(path, answer.stdout.encode())
 
 
@@ -143,7 +149,7 @@ def edit(path: Path) -> bool:
 def _changed(at: Bench, arguments: list[str], text: str = "") -> bool:
     file = at.original.as_posix()
     sealed = SealedFile.parse(at.before, file)
-    answer = run([*at.options, *arguments], file, text, at.folder)
+    answer = run([*at.options, *arguments], file, text, at.folder, sealed.services)
     if answer.status != 0:
         raise refusals.opening(sealed, answer)
     return at.put_back()
@@ -157,7 +163,7 @@ def _attempt(path: Path) -> dict[str, object] | SecretsError:
 
 
 @cache
-def _read(stack: str, file: str, content: bytes) -> HomeSecrets:
+def _read(stack: str, file: str, content: bytes) -> StackSecrets:
     return MODELS[stack].parse(_decrypted(file, content), file)
 
 
@@ -165,7 +171,7 @@ def _decrypted(file: str, content: bytes) -> dict[str, object]:
     sealed = SealedFile.parse(content, file)
     arguments = ["--config", os.devnull, "decrypt", "--output-type", "json"]
     arguments += ["--filename-override", f"sealed.{_kind(file)}"]
-    answer = run(arguments, file, content.decode())
+    answer = run(arguments, file, content.decode(), keys=sealed.services)
     if answer.status != 0:
         raise refusals.opening(sealed, answer)
     values = _mapping(answer.stdout)

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
 from kvm_host import KvmHostDouble
 
+from ampere_infra import tools
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> KvmHostDouble:
     return KvmHostDouble(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def sops_programs(tool: Callable[[str], Path]) -> dict[str, Path]:
+    """Find them before the home folder, where the cache is, is hidden."""
+    return {name: tool(name) for name in ("sops", "age-keygen")}
+
+
+@pytest.fixture
+def sops_alone(
+    sops_programs: dict[str, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Hide the user's own keys and logins from sops."""
+    for name in [name for name in os.environ if name.startswith(("SOPS_", "AZURE_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(tools, "path", lambda name, report=None: sops_programs[name])

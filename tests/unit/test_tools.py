@@ -9,9 +9,11 @@ from ampere_infra import tools
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    tools._on_path.cache_clear()
+    for cached in (tools._on_path, tools._printed):
+        cached.cache_clear()
     yield
-    tools._on_path.cache_clear()
+    for cached in (tools._on_path, tools._printed):
+        cached.cache_clear()
 
 
 def put(folder, name, code):
@@ -82,6 +84,32 @@ def test_a_program_that_does_not_suit_is_passed_over(alone_on_path, monkeypatch,
     monkeypatch.setattr(tools, "PROBE_SECONDS", 0.3)
     with pytest.raises(tools.BuildError, match="no `go` on PATH"):
         tools.path("pulumi")
+
+
+def test_a_program_that_is_set_wins_over_path(alone_on_path, monkeypatch, tmp_path):
+    put(alone_on_path, "sops", "print('sops 3.13.3')")
+    (tmp_path / "mine").mkdir()
+    mine = put(tmp_path / "mine", "my-sops", "print('sops 3.12.0')")
+    monkeypatch.setenv("AMPERE_SOPS", str(mine))
+    assert tools.path("sops") == mine
+
+
+def test_a_setting_that_names_no_program_is_told(monkeypatch, tmp_path):
+    monkeypatch.setenv("AMPERE_AGE_KEYGEN", str(tmp_path / "missing"))
+    with pytest.raises(tools.BuildError, match=r"AMPERE_AGE_KEYGEN names .*missing, and no"):
+        tools.path("age-keygen")
+
+
+def test_a_program_that_is_set_and_too_old_is_told_with_the_floor(monkeypatch, tmp_path):
+    monkeypatch.setenv("AMPERE_SOPS", str(put(tmp_path, "sops", "print('sops 3.7.3 (latest)')")))
+    with pytest.raises(tools.BuildError, match=r"version 3\.7\.3, and sops 3\.11\.0 or newer"):
+        tools.path("sops")
+
+
+def test_a_program_on_path_that_is_too_old_is_named_where_none_can_be_built(alone_on_path):
+    put(alone_on_path, "sops", "print('sops 3.9.4')")
+    with pytest.raises(tools.BuildError, match=r"does not do: it is version 3\.9\.4.*no `go`"):
+        tools.path("sops")
 
 
 @pytest.mark.usefixtures("alone_on_path")

@@ -1,0 +1,84 @@
+"""The program itself: hanging, failing, babbling, missing."""
+
+import time
+from pathlib import Path
+
+import pytest
+from sops_cases import impostor, refused, rule
+
+from ampere_infra import tools
+from ampere_infra.secrets import run, sops
+from ampere_infra.secrets.model import generate
+
+pytestmark = pytest.mark.usefixtures("sops_alone")
+
+
+@pytest.fixture
+def values():
+    return generate("home")
+
+
+@pytest.fixture
+def sealed(tmp_path, monkeypatch, values):
+    path = tmp_path / "home.enc.yaml"
+    rule(path, [sops.make_age_key(tmp_path / "key.txt")])
+    sops.encrypt(values, path)
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
+    return path
+
+
+def test_a_sops_that_hangs_is_ended_with_its_children(sealed, values, monkeypatch, tmp_path):
+    code = (
+        "import subprocess, sys, time\n"
+        f"print({values['minio_root_user']!r}, flush=True)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        f"open({str(tmp_path / 'child')!r}, 'w').write(str(child.pid))\n"
+        "time.sleep(60)"
+    )
+    monkeypatch.setattr(tools, "path", impostor(tmp_path, code))
+    monkeypatch.setattr(run, "LIMIT_SECONDS", 1.0)
+    started = time.monotonic()
+    assert "did not end within 1 s" in refused(sealed, values)
+    assert time.monotonic() - started < 5, "the time limit holds although a child keeps the pipe"
+    child = int((tmp_path / "child").read_text())
+    state = Path(f"/proc/{child}/status")
+    assert not state.exists() or "State:\tZ" in state.read_text(), "no child outlives the call"
+
+
+def test_what_sops_writes_about_a_failure_is_not_repeated(sealed, values, monkeypatch, tmp_path):
+    code = f"import sys\nsys.stderr.write({' '.join(values.values())!r})\nsys.exit(1)"
+    monkeypatch.setattr(tools, "path", impostor(tmp_path, code))
+    assert "status 1" in refused(sealed, values)
+
+
+def test_output_that_is_no_json_is_refused_without_showing_it(
+    sealed, values, monkeypatch, tmp_path
+):
+    code = f"print({values['minio_root_user']!r})"
+    monkeypatch.setattr(tools, "path", impostor(tmp_path, code))
+    assert "sops answered with something that is no JSON" in refused(sealed, values)
+
+
+def test_sops_is_given_only_the_variables_that_it_needs(sealed, values, monkeypatch, tmp_path):
+    monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "not for sops")
+    monkeypatch.setenv("AZURE_TENANT_ID", "for sops")
+    record = tmp_path / "record"
+    code = (
+        f"import os\nopen({str(record)!r}, 'w').write(repr(dict(os.environ)))\nraise SystemExit(1)"
+    )
+    monkeypatch.setattr(tools, "path", impostor(tmp_path, code))
+    refused(sealed, values)
+    seen = record.read_text()
+    assert "not for sops" not in seen
+    assert "AZURE_TENANT_ID" in seen
+    assert "SOPS_AGE_KEY_FILE" in seen
+
+
+def test_a_missing_sops_is_told_with_the_ways_to_get_it(sealed, values, monkeypatch):
+    def missing(name, report=None):
+        raise tools.BuildError("install Go")
+
+    monkeypatch.setattr(tools, "path", missing)
+    text = refused(sealed, values)
+    assert "needs sops" in text
+    assert "install Go" in text
