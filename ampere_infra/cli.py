@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ampere_infra.secrets.command.parser import add_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -43,7 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_STATUSES,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_to in (_add_rehearse, _add_check, _add_schema, _add_tools):
+    for add_to in (_add_rehearse, _add_check, _add_schema, add_secrets, _add_tools):
         add_to(commands.add_parser)
     return parser
 

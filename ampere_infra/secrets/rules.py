@@ -11,11 +11,15 @@ from ampere_infra.secrets.rule_text import HEAD, Rule, matches, parsed, with_rul
 if TYPE_CHECKING:
     from pathlib import Path, PurePath
 
-__all__ = ["NAME", "Recipients", "find", "of", "write"]
+__all__ = ["NAME", "NoRuleError", "Recipients", "find", "of", "write"]
 
 NAME = ".sops.yaml"
 _OTHERS = frozenset({"kms", "aws_kms", "gcp_kms", "hckms", "pgp", "vault", "hc_vault", "merge"})
 """What sops knows besides, and this project has no use for."""
+
+
+class NoRuleError(SecretsError):
+    """Nothing says yet for whom a file is to be sealed."""
 
 
 def find(path: Path) -> Path | None:
@@ -28,16 +32,17 @@ def of(path: Path) -> Recipients:
     """Return for whom the file at ``path``, which need not be there, is to be sealed.
 
     Raises:
-        SecretsError: No `.sops.yaml` is there, it is broken, or no rule of it is for the file.
+        NoRuleError: No `.sops.yaml` is there, or no rule of it is for the file.
+        SecretsError: It is broken.
     """
     place = find(path)
     if place is None:
-        raise SecretsError(path.as_posix(), f"no {NAME} is there for it: `ampere secrets init`")
+        raise NoRuleError(path.as_posix(), f"no {NAME} is there for it: `ampere secrets init`")
     relative, file = path.absolute().relative_to(place.parent), place.as_posix()
     for rule in parsed(_text(place), file):
         if matches(rule, relative, file):
             return _recipients(rule, relative, file)
-    raise SecretsError(file, f"has no rule for {relative.as_posix()}")
+    raise NoRuleError(file, f"has no rule for {relative.as_posix()}")
 
 
 def write(place: Path, path: Path, recipients: Recipients) -> bool:

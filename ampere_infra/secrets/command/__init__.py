@@ -1,0 +1,1 @@
+"""``ampere secrets``: what a person does with the files of secrets."""
