@@ -1,6 +1,7 @@
 """The server: a proxy on loopback whose tunnels all end here, in Entra or in a vault."""
 
 import json
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -36,6 +37,8 @@ class Azure:
     """All that the server knows, and how it is told to misbehave."""
 
     port: int
+    silent_port: int
+    """Takes connections and never says a word."""
     ca: Path
     entra: Entra = field(default_factory=lambda: Entra(TENANT, DEVELOPER))
     vaults: dict[str, Vault] = field(default_factory=dict)
@@ -184,10 +187,12 @@ class _Server(ThreadingTCPServer):
 @contextmanager
 def serving(folder: Path):
     """Serve a new Azure while the context lasts; its CA is ``folder/ca.pem``."""
-    with _Server(("127.0.0.1", 0), _Handler) as server:
-        server.azure = Azure(server.server_address[1], folder / "ca.pem")
+    silent = socket.create_server(("127.0.0.1", 0))
+    with silent, _Server(("127.0.0.1", 0), _Handler) as server:
+        ports = server.server_address[1], silent.getsockname()[1]
+        server.azure = Azure(*ports, folder / "ca.pem")
         server.context = server_context(folder, ["*.vault.azure.net", HOST])
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         try:
             yield server.azure
