@@ -31,7 +31,7 @@ help: ## list the targets
 
 rehearse: $(UV_NEEDED) ## run the real program in the real engine against doubles (STACK=home)
 	@echo "== Python packages (locked in uv.lock)"
-	@$(UV) sync --locked --inexact --no-group dev
+	@$(UV) sync --locked --inexact --no-group dev --group $(STACK)
 	@$(UV) run --no-sync ampere rehearse $(STACK)
 
 test: environment packages tools ## all tests: unit first, then real tools, then the engine
@@ -65,9 +65,10 @@ tools: environment ## build the tools that are not here yet; the first time take
 	@echo "== tools (found on PATH, cached, or built from source)"
 	@$(UV) run --no-sync ampere tools
 
+# The tests and the type check look at every stack, so each stack's own group is there for them.
 environment: $(UV_NEEDED)
 	@echo "== Python packages (locked in uv.lock)"
-	@$(UV) sync --locked
+	@$(UV) sync --locked --group foundation
 
 packages:
 	@missing=""; for program in $(PROGRAMS); do \

@@ -19,13 +19,21 @@ def main() -> None:
     A stack's module is imported only when it is the one selected: it brings its cloud's SDK along.
 
     Raises:
-        pulumi.RunError: the settings or the secrets are wrong, or no stack has that name; the text
-            says everything that is wrong. Nothing is planned then.
+        pulumi.RunError: the settings or the secrets are wrong, no stack has that name, or its
+            cloud's SDK is not installed; the text says everything that is wrong. Nothing is
+            planned then.
     """
     stack = pulumi.get_stack()
     if stack not in STACKS:
         raise pulumi.RunError(f"no stack is called {stack!r}; there are: {', '.join(STACKS)}")
     try:
-        import_module(f"ampere_infra.stacks.{stack}").build()
+        build = import_module(f"ampere_infra.stacks.{stack}").build
+    except ModuleNotFoundError as error:
+        if not f"{error.name}".startswith("pulumi_"):
+            raise
+        remedy = f"run: uv sync --locked --inexact --group {stack}"
+        raise pulumi.RunError(f"{error.name} is not installed; {remedy}") from None
+    try:
+        build()
     except (SettingsError, SecretsError) as error:
         raise pulumi.RunError(str(error)) from None

@@ -59,9 +59,10 @@ class KeyVault(pulumi.ComponentResource):
         key = self._key(args, vault)
         self.key_id = key.id
         self.key_url = key.key_uri_with_version.apply(without_port)
-        pulumi.Output.all(key.key_size, key.rotation_policy).apply(
-            lambda found: self._say_what_stays(args.key, found[0], found[1])
-        )
+        self._say_what_stays(args.key, "bits", key.key_size)
+        rotation = key.rotation_policy.apply(rotation_days)
+        self._say_what_stays(args.key, "rotate_after_days", rotation)
+        self._say_what_stays(args.key, "expire_after_days", key.rotation_policy.apply(expiry_days))
         self.register_outputs({"key_id": self.key_id, "key_url": self.key_url})
 
     def _vault(self, args: KeyVaultArgs) -> Vault:
@@ -101,17 +102,21 @@ class KeyVault(pulumi.ComponentResource):
             ),
         )
 
-    def _say_what_stays(
-        self, wanted: KeySettings, bits: int | None, policy: RotationPolicyResponse | None
-    ) -> None:
-        for what, born, now in (
-            ("bits", bits, wanted.bits),
-            ("rotate_after_days", rotation_days(policy), wanted.rotate_after_days),
-            ("expire_after_days", expiry_days(policy), wanted.expire_after_days),
-        ):
-            if born != now:
-                text = f"ampere:key.{what} says {now}, but the key was born with {born} and keeps"
-                pulumi.log.warn(f"{text} it; docs/foundation.md says how to change a key", self)
+    def _say_what_stays(self, key: KeySettings, what: str, born: pulumi.Output[int | None]) -> None:
+        """Warn that a setting of the key has changed, which the key that there is has not."""
+        wanted: object = getattr(key, what)
+
+        def compare(found: int | None) -> None:
+            if found != wanted:
+                text = f"ampere:key.{what} says {_said(wanted)}, but the key was born with"
+                remedy = "docs/foundation.md says how to change a key"
+                pulumi.log.warn(f"{text} {_said(found)} and keeps it; {remedy}", self)
+
+        born.apply(compare)
+
+
+def _said(value: object) -> object:
+    return "nothing" if value is None else value
 
 
 def without_port(url: str) -> str:

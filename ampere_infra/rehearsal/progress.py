@@ -13,7 +13,17 @@ if TYPE_CHECKING:
 
     from ampere_infra.rehearsal.events import Step
 
-ORDER = ("machines", "OS", "Kubernetes", "platform", "workers", "services")
+ORDER = (
+    "machines",
+    "OS",
+    "Kubernetes",
+    "platform",
+    "workers",
+    "services",
+    "keys",
+    "state",
+    "access",
+)
 OS_READY = "-os-ready"
 STAGES = {
     "ampere:machines:": "machines",
@@ -21,6 +31,9 @@ STAGES = {
     "ampere:bootstrap:": "Kubernetes",
     "ampere:platform:": "platform",
     "ampere:services:": "services",
+    "ampere:foundation:KeyVault": "keys",
+    "ampere:foundation:StateStore": "state",
+    "ampere:foundation:": "access",
 }
 """The stage of a component's children, by the beginning of its type; the first that fits."""
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ampere_infra.secrets.model import generate
 from ampere_infra.secrets.sops import encrypt, make_age_key, read
-from ampere_infra.settings.load import read_stack_file
+from ampere_infra.settings.load import model_of, read_stack_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -115,7 +115,8 @@ class Project(AbstractContextManager["Project"]):
         host = config.get("ampere:host")
         if isinstance(host, dict):
             config["ampere:host"] = self._reachable(cast("dict[str, object]", host))
-        config["ampere:secrets_file"] = self._secrets()
+        if "secrets_file" in model_of(self.stack).model_fields:
+            config["ampere:secrets_file"] = self._secrets()
         salt = self._salt()
         text = yaml.safe_dump(salt | {"config": config}, sort_keys=False, allow_unicode=True)
         self.stack_file.write_text(text, encoding="utf-8", newline="\n")

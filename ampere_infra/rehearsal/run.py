@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from ampere_infra import tools
+from ampere_infra.rehearsal.keeping import deleted_but_kept, imports, spared
 from ampere_infra.rehearsal.leaks import Canary, canaries, generated, search_files
 from ampere_infra.rehearsal.progress import Progress
 from ampere_infra.rehearsal.project import SOURCE, FolderError, Project
@@ -102,6 +103,7 @@ class _Rehearsal:
         self.verdict.created = up.events.counts["create"]
         self.say(f"up: {self.verdict.created} created, {up.seconds:.1f} s")
         self.stage.world.export(self.stage.project.rendered)
+        imports(self.engine.export(), self.stage.project.rendered)
 
     def _repeat(self) -> None:
         again = self._must(self.engine.up())
@@ -131,18 +133,37 @@ class _Rehearsal:
         protected = _protected(self.engine.export())
         if protected:
             self._refuses(protected)
+            if self.stage.project.stack == "foundation":
+                self._spares(protected)
+            self._unprotect()
         planned = self._must(self.engine.preview_destroy()).events.changes
         self.say("destroy:")
         gone = self._must(self.engine.destroy(on_step=Progress(planned, self.say)))
         self.say(f"destroy: {gone.events.counts['delete']} deleted, {gone.seconds:.1f} s")
         state, world = self.engine.export()["deployment"], self.stage.world.snapshot()
         self.verdict.left = self.verdict.add(leftovers(state, dict(world)))
+        for line in deleted_but_kept(self.stage.world):
+            self.say(line)
 
     def _refuses(self, protected: list[str]) -> None:
         refused = self.engine.preview_destroy()
         if not any("protected" in text for text in refused.errors):
             self.verdict.add(["destroy would delete what is protected"])
         self.say(f"destroy: refused, for {len(protected)} are protected: {', '.join(protected)}")
+
+    def _spares(self, protected: list[str]) -> None:
+        """Take away all else, see that it is all else, and bring it back."""
+        world = self.stage.world
+        before = world.snapshot()
+        gone = self._must(self.engine.destroy("--exclude-protected"))
+        self.verdict.add(spared(protected, self.engine.export(), world))
+        count = gone.events.counts["delete"]
+        self.say(f"destroy --exclude-protected: {count} deleted, {', '.join(protected)} kept")
+        back = self._must(self.engine.up())
+        self.verdict.add([] if world.snapshot() == before else ["up did not bring the rest back"])
+        self.say(f"up: {back.events.counts['create']} created again")
+
+    def _unprotect(self) -> None:
         self.engine.unprotect()
         self.say("pulumi state unprotect --all: done")
 

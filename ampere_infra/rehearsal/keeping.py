@@ -1,0 +1,63 @@
+"""What outlives a destroy or an interruption: what is protected, what Azure keeps, what strays."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from ampere_infra.rehearsal.places.azure import Azure
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from ampere_infra.rehearsal.world import World
+
+AZURE = "azure-native:"
+
+
+def spared(protected: list[str], state: dict[str, Any], world: World) -> Iterator[str]:
+    """Name what was to be kept and is not there any more, in the state or in Azure."""
+    found = {r["urn"].rpartition("::")[2]: r for r in _resources(state) if r.get("protect")}
+    for name in protected:
+        if name not in found:
+            yield f"destroy --exclude-protected dropped {name}"
+        elif world.part(Azure).get(found[name]["id"]) is None:
+            yield f"destroy --exclude-protected deleted {name}"
+
+
+def deleted_but_kept(world: World) -> Iterator[str]:
+    """Say which vaults Azure keeps, deleted as they are."""
+    for name, (vault, *keys) in world.part(Azure).deleted_vaults.items():
+        days = cast("dict[str, object]", vault.inputs["properties"])["softDeleteRetentionInDays"]
+        yield f"(Azure keeps the deleted vault {name} and {len(keys)} key of it for {days} days)"
+
+
+def imports(state: dict[str, Any], folder: Path) -> None:
+    """Write for each resource of Azure what ``pulumi import --file`` takes, below ``folder``.
+
+    The provider takes over nothing that it did not record. What an interrupted run made all the
+    same is imported: types, names, ids and owners are those of the real run.
+    """
+    for resource in _resources(state):
+        if resource["type"].startswith(AZURE):
+            name = resource["urn"].rpartition("::")[2]
+            target = folder / "azure" / "import" / f"{name}-{_kind(resource)}.json"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(f"{json.dumps(_import(resource, name), indent=2)}\n", "utf-8")
+
+
+def _import(resource: Mapping[str, Any], name: str) -> dict[str, object]:
+    wanted = {"type": resource["type"], "name": name, "id": resource["id"], "provider": "azure"}
+    urns = {"azure": resource["provider"].rpartition("::")[0]}
+    if "$" in resource["urn"]:
+        wanted["parent"], urns["owner"] = "owner", resource["parent"]
+    return {"nameTable": urns, "resources": [wanted]}
+
+
+def _kind(resource: Mapping[str, Any]) -> str:
+    return resource["type"].rpartition(":")[2]
+
+
+def _resources(state: dict[str, Any]) -> list[dict[str, Any]]:
+    return state["deployment"].get("resources") or []
