@@ -30,6 +30,7 @@ class Call:
     method: str
     path: str
     status: int
+    body: str = ""
 
 
 @dataclass
@@ -125,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
             status, answer, headers = self._of_vault(azure.vaults[self.tunnel], path, body)
         else:
             status, answer = 404, {}
-        azure.calls.append(Call(self.tunnel or "127.0.0.1", self.command, path, status))
+        azure.calls.append(Call(self.tunnel or "127.0.0.1", self.command, path, status, body))
         self._send(status, answer, headers)
 
     def _of_vault(self, vault, path, body):
