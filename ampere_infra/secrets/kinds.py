@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 _ALPHANUMERIC = string.ascii_letters + string.digits
 _DIFFERENT = 5
 """A secret with fewer different characters is a placeholder, such as ``xxxxxxxxxxxxxxxx``."""
+_PLACEHOLDER = re.compile(
+    r"change.?me|change.?this|replace.?me|minioadmin|your.?(?:secret|password|token|key)",
+    re.IGNORECASE,
+)
+"""What stands in examples, and in files that were made from them."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +43,13 @@ class Kind:
         return core_schema.no_info_after_validator_function(self._checked, handler(source))
 
     def _checked(self, value: SecretStr | None) -> SecretStr | None:
-        if value is not None and not self.fits(value.get_secret_value()):
+        if value is not None and not self.takes(value.get_secret_value()):
             raise ValueError(self.rule)
         return value
+
+    def takes(self, value: str) -> bool:
+        """Whether ``value`` is one of this kind, and no placeholder."""
+        return self.fits(value) and _PLACEHOLDER.search(value) is None
 
 
 def _random(length: int) -> Callable[[], str]:
@@ -54,7 +63,7 @@ def _printable(floor: int, length: int, *, given: bool = False) -> Kind:
         printable = re.fullmatch(r"[!-~]+", value) is not None
         return printable and len(value) >= floor and len(set(value)) >= _DIFFERENT
 
-    rule = f"must be {floor} or more printable characters, not the same few, without spaces"
+    rule = f"must be {floor} or more printable characters, no placeholder, without spaces"
     return Kind(fits, rule, _random(length), given)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent, indent
 from typing import TYPE_CHECKING, cast
 
 import yaml
@@ -64,24 +65,28 @@ def with_rule(text: str, relative: PurePath, recipients: Recipients, file: str) 
         text = f"{text.rstrip()}\ncreation_rules:\n".lstrip()
     lines = text.splitlines(keepends=True)
     lines[-1] = lines[-1].rstrip("\n") + "\n"
-    start, end = _place(text, relative, file)
-    changed = "".join([*lines[:start], _rendered(relative, recipients), *lines[end:]])
-    if _first(changed, relative) != parsed(_rendered_alone(relative, recipients), file)[0]:
+    start, end, column = _place(text, relative, file)
+    rule = _rendered(relative, recipients)
+    changed = "".join([*lines[:start], indent(dedent(rule), " " * column), *lines[end:]])
+    if _first(changed, relative) != parsed(f"creation_rules:\n{rule}", file)[0]:
         raise SecretsError(file, "write its creation_rules as a list, a rule on lines of its own")
     return changed
 
 
-def _place(text: str, relative: PurePath, file: str) -> tuple[int, int]:
-    """Return which lines the rule replaces: none if there is no such rule yet."""
+def _place(text: str, relative: PurePath, file: str) -> tuple[int, int, int]:
+    """Return which lines the rule replaces, none if there is no such rule yet, and its column."""
+    lines = text.splitlines()
     blocks = list(_blocks(text, file))
     if not blocks:
-        return len(text.splitlines()), len(text.splitlines())
+        return len(lines), len(lines), 2
+    first = blocks[0][0]
+    column = len(lines[first]) - len(lines[first].lstrip())
     for start, end, rule in blocks:
         if matches(rule, relative, file):
             if rule.get("path_regex") == _regex(relative):
-                return start, end
+                return start, end, column
             break
-    return blocks[0][0], blocks[0][0]
+    return first, first, column
 
 
 def _first(text: str, relative: PurePath) -> Rule | None:
@@ -94,10 +99,6 @@ def _first(text: str, relative: PurePath) -> Rule | None:
 def _regex(relative: PurePath) -> str:
     """Match the file's path alone; on Windows sops compares it with backslashes."""
     return "^" + r"[/\\]".join(map(re.escape, relative.parts)) + "$"
-
-
-def _rendered_alone(relative: PurePath, recipients: Recipients) -> str:
-    return "creation_rules:\n" + _rendered(relative, recipients)
 
 
 def _rendered(relative: PurePath, recipients: Recipients) -> str:

@@ -60,7 +60,7 @@ def test_every_mistake_is_reported_at_once():
         ({"minio_dbt_access_key": "has-a-hyphen"}, "minio_dbt_access_key must be 8 to 20 letters"),
         ({"minio_dbt_secret_key": "x" * 41}, "minio_dbt_secret_key must be 16 to 40"),
         ({"postgresql_airflow_password": "a b c d e f g h i"}, "without spaces"),
-        ({"postgresql_airflow_password": "aaaaaaaaaaaaaaaaaaaa"}, "not the same few"),
+        ({"postgresql_airflow_password": "aaaaaaaaaaaaaaaaaaaa"}, "no placeholder"),
         ({"airflow_jwt_secret": "abcdefgh" * 7}, "airflow_jwt_secret must be 64 or more"),
         ({"airflow_fernet_key": "ä" * 32}, "airflow_fernet_key must be 32 bytes"),
         ({"airflow_fernet_key": "A" * 43}, "airflow_fernet_key must be 32 bytes"),

@@ -33,7 +33,7 @@ def obtain(model: type[StackSecrets], names: Iterable[str]) -> dict[str, str]:
     kinds = model.kinds()
     for name in names:
         found = os.environ.get(name.upper(), "").strip()
-        if found and not kinds[name].fits(found):
+        if found and not kinds[name].takes(found):
             problems.append(f"{name.upper()}: {name} {kinds[name].rule}")
         elif found:
             values[name] = found
@@ -52,7 +52,7 @@ def _ask(model: type[StackSecrets], name: str, kind: Kind) -> str:
     say(f"{name}: {model.model_fields[name].description or kind.rule}")
     for _ in range(_TRIES):
         value = _hidden("  value (it does not show; Enter for none): " if optional else _PROMPT)
-        if kind.fits(value) or (optional and not value):
+        if kind.takes(value) or (optional and not value):
             return value
         say(f"  {name} {kind.rule}")
     raise WrongInputError(f"{name} {kind.rule}; nothing was changed")

@@ -48,6 +48,6 @@ def _renew(model: type[StackSecrets], path: Path, name: str) -> None:
         raise WrongInputError(f"{name} has this value already; nothing was changed")
     if wrong := list(store.clashes({name: value}, held)):
         raise WrongInputError(*wrong)
-    if isinstance(old, str) and kind.fits(old):
+    if isinstance(old, str) and kind.takes(old):
         value = kind.renewed(value, old)
     sops.set_value(path, name, value)

@@ -48,7 +48,7 @@ def sort(
         elif other := next((other for other in NAMES if field_of(other, name)), None):
             found.elsewhere.setdefault(other, []).append(name)
         else:
-            found.unknown.append(name if _SHOWABLE.fullmatch(name) else "a name that is no name")
+            found.unknown.append(name if _SHOWABLE.fullmatch(name) else "one that is not shown")
     for own, by_name in candidates.items():
         _decide(found, own, by_name, model, before)
     return found
@@ -73,7 +73,7 @@ def _decide(
         found.refused.append(f"{names} differ, so {own} was left out")
     elif not value:
         found.refused.append(f"{names}: there is no value for {own}")
-    elif not kind.fits(value):
+    elif not kind.takes(value):
         found.refused.append(f"{names}: {own} {kind.rule}")
     elif clash := next(clashes({own: value}, {**before, **found.taken}), None):
         found.refused.append(f"{names}: {clash}")
