@@ -56,8 +56,9 @@ class Watch(AbstractContextManager["Watch"]):
             return
         with suppress(OSError):
             if file.is_file():
-                content = file.read_bytes()
-                self.files[str(file)] = self.files.get(str(file), b"") + content
+                content, before = file.read_bytes(), self.files.get(str(file), b"")
+                if content not in before:
+                    self.files[str(file)] = before + b"\n" + content
 
     def _run(self) -> None:
         while not self._ended.wait(PAUSE_SECONDS):

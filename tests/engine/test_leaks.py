@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import shutil
 import sys
+import tempfile
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +17,12 @@ from drill import HOME, fast_folder
 
 from ampere_infra.rehearsal.leaks import Canary, Find, canaries, generated, search, search_files
 from ampere_infra.rehearsal.project import Project
-from ampere_infra.rehearsal.stage import Stage, staged
+from ampere_infra.rehearsal.stage import Stage, environment, staged
 from ampere_infra.rehearsal.world import World
+from ampere_infra.secrets import rules, sops
+from ampere_infra.secrets.model import generate
+from tests.keyvault.server import serving
+from tests.watch import Watch
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -65,15 +72,61 @@ sys.addaudithook(_listen)
 
 @pytest.fixture(scope="module")
 def sinks() -> Generator[Sinks]:
-    """Run ``home`` whole, with every operation that a secret goes into failing once."""
+    """Run ``home`` whole, with every operation that a secret goes into failing once.
+
+    Its secrets are opened by a Key Vault, and whenever that is asked, and ever again meanwhile,
+    all processes and temporary files are looked at.
+    """
     folder = fast_folder()
+    temporary = folder / "temporary"
+    temporary.mkdir()
     listening.append(True)
     try:
-        with staged(Project("home", HOME, folder / "out"), World()) as stage:
-            yield _run(stage)
+        with ExitStack() as stack:
+            azure = stack.enter_context(serving(folder))
+            stack.enter_context(environment({**azure.environment, "TMPDIR": str(temporary)}))
+            tempfile.tempdir = str(temporary)
+            url = azure.vault("ampere-test").add_version("sops")
+            sealed = _sealed(folder, url)
+            project = Project("home", HOME, folder / "out", sealed)
+            stage = stack.enter_context(staged(project, World()))
+            watch = stack.enter_context(Watch([temporary], without=[project.private]))
+            azure.before_answer = lambda path: watch.look()
+            sinks = _run(stage)
+            sinks.canaries += canaries("age key", _age_key(folder))
+            _collect_seen(sinks, watch, [call.body for call in azure.calls])
+            yield sinks
     finally:
+        tempfile.tempdir = None
         listening.clear()
         shutil.rmtree(folder)
+
+
+def _sealed(folder: Path, url: str) -> Path:
+    """Seal secrets for a vault, and for an age key that is not at hand."""
+    path = folder / "given" / "home.enc.yaml"
+    path.parent.mkdir()
+    recipient = sops.make_age_key(folder / "age.txt")
+    rules.write(path.parent / rules.NAME, path, rules.Recipients((recipient,), (url,)))
+    sops.encrypt(generate("home"), path)
+    return path
+
+
+def _age_key(folder: Path) -> str:
+    return (folder / "age.txt").read_text().splitlines()[-1]
+
+
+def _collect_seen(sinks: Sinks, watch: Watch, sent: list[str]) -> None:
+    for program in ("sops", "pulumi"):
+        assert watch.saw(program), f"{program} has to be seen, or it proves nothing"
+    # Pulumi takes its passphrase from its environment; that variable holds nothing else.
+    passphrase = re.compile(rb"PULUMI_CONFIG_PASSPHRASE=[^\0]*")
+    environments = (passphrase.sub(b"", text) for text in watch.environments)
+    sinks.texts["arguments in /proc"] = b"\n".join(watch.arguments)
+    sinks.texts["environments in /proc"] = b"\n".join(environments)
+    sinks.texts["temporary files"] = b"\n".join([*watch.files.values(), b"files:"])
+    sinks.texts["temporary files' names"] = "\n".join(["names:", *watch.files]).encode()
+    sinks.add("what Azure was sent", *sent)
 
 
 def _run(stage: Stage) -> Sinks:
@@ -120,7 +173,6 @@ def _canaries(stage: Stage, shown: dict[str, Any]) -> Iterator[Canary]:
         yield from canaries(name, value)
     yield from generated(shown)
     yield from canaries("passphrase", stage.engine.passphrase)
-    yield from canaries("age key", (project.private / "age.txt").read_text().splitlines()[-1])
     yield from canaries("SSH key", (project.private / "id_ed25519").read_text())
 
 
