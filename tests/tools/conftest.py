@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 from kvm_host import KvmHostDouble
+from secrets_project import Project
 
 from ampere_infra import tools
+from ampere_infra.secrets.model import MODELS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,3 +39,25 @@ def sops_alone(
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(tools, "path", lambda name, report=None: sops_programs[name])
+
+
+@pytest.fixture
+def project(
+    sops_alone: None,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Project:
+    """An empty folder, and neither a terminal nor secrets in the environment."""
+    for name in (name for model in MODELS.values() for name in model.model_fields):
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setattr("sys.stdin", None)
+    (tmp_path / "project").mkdir()
+    return Project(tmp_path / "project", capfd)
+
+
+@pytest.fixture
+def made(project: Project) -> Project:
+    """A folder with the secrets of home."""
+    project.run("init", "home")
+    return project

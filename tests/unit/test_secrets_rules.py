@@ -104,9 +104,15 @@ def test_a_rule_that_others_follow_is_replaced_in_its_place(home):
     [
         f"creation_rules:\n  - age: {AGE},\n      {OTHER}\n    azure_keyvault: {URL}\n",
         f"creation_rules:\n  - age: [{AGE}, {OTHER}]\n    azure_keyvault: [{URL}]\n",
-        f"creation_rules:\n  - key_groups:\n    - age: [{AGE}, {OTHER}]\n      azure_keyvault:\n"
-        "      - vaultUrl: https://ampere.vault.azure.net/\n        key: sops\n"
-        f"        version: {URL.rpartition('/')[2]}\n",
+        f"""
+creation_rules:
+  - key_groups:
+    - age: [{AGE}, {OTHER}]
+      azure_keyvault:
+      - vaultUrl: https://ampere.vault.azure.net/
+        key: sops
+        version: {URL.rpartition("/")[2]}
+""",
     ],
 )
 def test_rules_are_understood_however_sops_lets_them_be_written(home, text):

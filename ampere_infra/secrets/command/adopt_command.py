@@ -81,7 +81,10 @@ def _outputs(place: Place) -> dict[str, str]:
         raise WrongInputError(
             f"pulumi does not tell the outputs of foundation: {answer.stderr.strip()}", _WITHOUT
         )
-    outputs = cast("dict[str, object]", json.loads(answer.stdout))
+    try:
+        outputs = cast("dict[str, object]", json.loads(answer.stdout))
+    except ValueError:
+        raise WrongInputError("what pulumi tells of foundation is no JSON", _WITHOUT) from None
     return {name: value for name, value in outputs.items() if isinstance(value, str)}
 
 
