@@ -24,7 +24,7 @@ PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen curl
 PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client curl
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: help rehearse test unit boot lint format bench tools packages environment schema clean
+.PHONY: help rehearse test unit boot lint format secrets bench tools packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ lint: environment ## ruff (all rules, format) and pyright (strict)
 format: environment ## let ruff format and fix what it can
 	@$(UV) run --no-sync ruff check --fix
 	@$(UV) run --no-sync ruff format
+
+secrets: environment ## check every file of secrets (CHECK=--without-keys: open none)
+	@$(UV) run --no-sync ampere secrets check $(CHECK)
 
 bench: environment tools ## measure the program's growth with the number of workers
 	@$(UV) run --no-sync python benchmarks/growth.py

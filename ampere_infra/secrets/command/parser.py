@@ -119,6 +119,8 @@ def _command(add: AddParser, name: str, summary: str) -> argparse.ArgumentParser
 def _lazily(module: str) -> Command:
     def run(chosen: argparse.Namespace) -> int:
         try:
+            if not chosen.folder.is_dir():
+                raise WrongInputError(f"{chosen.folder} is no folder")  # noqa: TRY301
             return import_module(module).run(Place(chosen.folder), chosen)
         except WrongInputError as error:
             complain(str(error))
