@@ -58,8 +58,9 @@ format: environment ## let ruff format and fix what it can
 secrets: environment ## check every file of secrets (CHECK=--without-keys: open none)
 	@$(UV) run --no-sync ampere secrets check $(CHECK)
 
-bench: environment tools ## measure the program's growth with the number of workers
+bench: environment tools ## measure the program's growth with the workers, and its secrets
 	@$(UV) run --no-sync python benchmarks/growth.py
+	@$(UV) run --no-sync python -m benchmarks.decryption
 
 schema: environment ## write the JSON Schema of the stack file, for editors (STACK=home)
 	@$(UV) run --no-sync ampere schema $(STACK)

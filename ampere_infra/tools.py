@@ -16,7 +16,7 @@ from ampere_infra.go_build import Build, BuildError, Report, built
 FOLDER = Path(__file__).parent.parent / "tools"
 PROBE_SECONDS = 20
 
-__all__ = ["TOOLS", "BuildError", "Tool", "path", "pinned"]
+__all__ = ["TOOLS", "BuildError", "Tool", "forget", "path", "pinned"]
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,12 @@ def path(name: str, report: Report = say) -> Path:
         return _built(name, report)
     except BuildError as error:
         raise BuildError(f"{_passed_over(name)}{error}") from None
+
+
+def forget() -> None:
+    """Forget what was found on PATH, and which versions, as a new process does."""
+    _on_path.cache_clear()
+    _printed.cache_clear()
 
 
 def pinned(module: str, pin: str) -> str:

@@ -27,6 +27,7 @@ __all__ = [
     "default_age_key_file",
     "edit",
     "encrypt",
+    "forget",
     "make_age_key",
     "read",
     "rotate",
@@ -54,6 +55,11 @@ def read(stack: str, path: Path) -> StackSecrets:
             at hand, or does not hold what the stack needs.
     """
     return _read(stack, path.as_posix(), read_bytes(path))
+
+
+def forget() -> None:
+    """Forget what :func:`read` returned, as a new process does."""
+    _read.cache_clear()
 
 
 def decrypt(path: Path) -> dict[str, object]:

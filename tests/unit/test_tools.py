@@ -9,11 +9,9 @@ from ampere_infra import tools
 
 @pytest.fixture(autouse=True)
 def forgotten():
-    for cached in (tools._on_path, tools._printed):
-        cached.cache_clear()
+    tools.forget()
     yield
-    for cached in (tools._on_path, tools._printed):
-        cached.cache_clear()
+    tools.forget()
 
 
 def put(folder, name, code):
