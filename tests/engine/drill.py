@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import sys
 import tempfile
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
@@ -13,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from ampere_infra.rehearsal.doubles import serve
+from ampere_infra.rehearsal.keeping import imports
+from ampere_infra.rehearsal.places.azure import Azure
 from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import Stage, real_program, staged
 from ampere_infra.rehearsal.world import Operation, World
@@ -23,6 +27,7 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.engine import Outcome, Program
 
 HOME = SOURCE / "Pulumi.home.yaml"
+FOUNDATION = SOURCE / "Pulumi.foundation.yaml"
 KILLED = -signal.SIGKILL
 
 
@@ -71,6 +76,7 @@ class Drill(AbstractContextManager["Drill"]):
 
     program: Program = real_program
     config_file: Path = HOME
+    stack: str = "home"
     checkpoints: bool = False
     """Needed to kill the engine: what it recorded until then is what the next run begins with."""
     created: tuple[Operation, ...] = ()
@@ -79,6 +85,10 @@ class Drill(AbstractContextManager["Drill"]):
     """Those of an undisturbed ``destroy``."""
     refreshed: bool = False
     """Whether the last disturbance took a run with ``--refresh`` to heal."""
+    imported: int = 0
+    """How many resources had to be imported for it."""
+    loses_answers: bool = False
+    """Whether what fails in Azure has had its effect."""
     complete: End | None = None
     """What an undisturbed ``up`` ends with."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -88,7 +98,7 @@ class Drill(AbstractContextManager["Drill"]):
     def __enter__(self) -> Self:
         folder = fast_folder()
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        project = Project("home", self.config_file, folder / "run")
+        project = Project(self.stack, self.config_file, folder / "run")
         self.stage: Stage = self._stack.enter_context(
             staged(project, World(), self.program, checkpoints=self.checkpoints)
         )
@@ -96,6 +106,7 @@ class Drill(AbstractContextManager["Drill"]):
         self._stack.callback(self._served.close)
         self.stage.engine.logs = None
         self._vault = folder / "saved"
+        self._strays = folder / "strays"
         self.world = self.stage.world
         self.save("empty")
         return self
@@ -115,6 +126,7 @@ class Drill(AbstractContextManager["Drill"]):
         shutil.copytree(folder, self.stage.project.state)
         self._served.close()
         self.world = world.fork()
+        self.world.part(Azure).loses_answers = self.loses_answers
         self.stage.engine.providers = self._served.enter_context(serve(self.world))
 
     def measure(self) -> None:
@@ -124,6 +136,7 @@ class Drill(AbstractContextManager["Drill"]):
         assert up.ok, f"an undisturbed up has to succeed\n{up.output}"
         self.created = tuple(o for o in self.world.operations if o.action == "create")
         self.complete = self.end()
+        imports(engine.export(), self._strays)
         engine.unprotect()
         self.save("complete")
         destroy = engine.destroy()
@@ -133,7 +146,7 @@ class Drill(AbstractContextManager["Drill"]):
 
     def end(self) -> End:
         """Read the state's file, which costs no run of the engine, and the world."""
-        file = self.stage.project.state / "backend/.pulumi/stacks/ampere/home.json"
+        file = self.stage.project.state / f"backend/.pulumi/stacks/ampere/{self.stack}.json"
         latest = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]
         resources: list[dict[str, Any]] = latest.get("resources") or []
         loose = [f"pending {x['type']} {x['resource']['urn']}" for x in _pending(latest)]
@@ -180,7 +193,10 @@ class Drill(AbstractContextManager["Drill"]):
         return getattr(self.stage.engine, run)()
 
     def _healed(self, run: str, *, killed: bool = False) -> list[str]:
+        self.imported = 0
         again = self._run(run)
+        while self._import(again):
+            again = self._run(run)
         self.refreshed = _is_protected_volume(again) or (killed and _is_gone(again))
         if self.refreshed:
             again = getattr(self.stage.engine, run)("--refresh")
@@ -194,6 +210,35 @@ class Drill(AbstractContextManager["Drill"]):
         expected = self.complete if run == "up" else self.gone
         assert expected is not None, "measure first"
         return list(expected.differences(self.end()))
+
+    def _import(self, refused: Outcome) -> bool:
+        """Import what is in Azure and not in the state, as the provider's refusals name it."""
+        files = {
+            json.loads(file.read_text())["resources"][0]["id"]: file
+            for file in self._strays.rglob("*.json")
+        }
+        found = [
+            re.search("cannot create already existing resource '(.*)'", text)
+            for text in refused.errors
+        ]
+        strays = [match[1] for match in found if match]
+        for stray in strays:
+            self._take_in(files[stray])
+        self.imported += len(strays)
+        return bool(strays)
+
+    def _take_in(self, file: Path) -> None:
+        """Run ``pulumi import``, which the next up protects; it asks for a language to write."""
+        engine = self.stage.engine
+        host = self._strays / "pulumi-language-python"
+        if not host.exists():
+            assert engine._language is not None
+            port = engine._language.arguments[0].rpartition(":")[2]
+            host.write_text(f"#!{sys.executable}\nprint({port}, flush=True)\ninput()\n")
+            host.chmod(0o700)
+            engine.environment = {"PATH": os.pathsep.join([str(host.parent), os.environ["PATH"]])}
+        options = ("--yes", "--skip-preview", "--protect=false", "--generate-code=false")
+        engine._must("import", "--file", str(file), *options, "--stack", self.stack)
 
 
 def _is_protected_volume(outcome: Outcome) -> bool:

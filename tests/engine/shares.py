@@ -7,6 +7,7 @@ import os
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from drill import Drill
 
@@ -24,31 +25,36 @@ class Trial:
     seconds: float
     refreshed: bool
     """Whether it took a run with ``--refresh`` to heal."""
+    imported: int
+    """How many resources had to be imported for it."""
 
     def __str__(self) -> str:
         return f"{self.run} {self.urn}: {'; '.join(self.problems)}"
 
 
-def failures() -> list[Trial]:
-    """Let each operation of an up and of a destroy fail, one at a time."""
-    return _spread("fail")
+def failures(**drill: Any) -> list[Trial]:
+    """Let each operation of an up and of a destroy fail, one at a time.
+
+    ``drill`` says of which stack and how, if it is not ``home``.
+    """
+    return _spread("fail", drill)
 
 
-def kills() -> list[Trial]:
+def kills(**drill: Any) -> list[Trial]:
     """Kill the engine at one operation of each kind of an up and of a destroy."""
-    return _spread("kill")
+    return _spread("kill", drill)
 
 
-def _spread(how: str) -> list[Trial]:
+def _spread(how: str, drill: dict[str, Any]) -> list[Trial]:
     count = os.cpu_count() or 1
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(count, mp_context=context) as pool:
-        shares = pool.map(_share, range(count), [count] * count, [how] * count)
+        shares = pool.map(_share, range(count), *([each] * count for each in (count, how, drill)))
         return [trial for share in shares for trial in share]
 
 
-def _share(index: int, count: int, how: str) -> list[Trial]:
-    with Drill(checkpoints=how == "kill") as drill:
+def _share(index: int, count: int, how: str, options: dict[str, Any]) -> list[Trial]:
+    with Drill(checkpoints=how == "kill", **options) as drill:
         drill.measure()
         pick = {"fail": lambda urns: urns, "kill": _one_of_each_kind}[how]
         points = [
@@ -63,7 +69,9 @@ def _share(index: int, count: int, how: str) -> list[Trial]:
 def _trial(drill: Drill, how: str, run: str, urn: str) -> Trial:
     began = time.monotonic()
     problems = getattr(drill, how)(run, urn)
-    return Trial(run, urn, tuple(problems), time.monotonic() - began, drill.refreshed)
+    return Trial(
+        run, urn, tuple(problems), time.monotonic() - began, drill.refreshed, drill.imported
+    )
 
 
 def _one_of_each_kind(urns: list[str]) -> list[str]:
