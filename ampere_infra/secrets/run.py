@@ -8,13 +8,10 @@ import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 from ampere_infra import tools
 from ampere_infra.secrets.errors import SecretsError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMIT_SECONDS = 60.0
 """Key Vault answers in well under a second; logging in to Azure may take some."""
@@ -110,6 +107,9 @@ def program(name: str, file: str) -> str:
 def _end(process: subprocess.Popen[str]) -> None:
     """End ``process`` with all that it started."""
     if sys.platform == "win32":
+        taskkill = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "taskkill.exe"
+        ended = [str(taskkill), "/T", "/F", "/PID", str(process.pid)]
+        subprocess.run(ended, capture_output=True, check=False)
         process.kill()
     else:
         with suppress(ProcessLookupError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
 
@@ -12,6 +13,7 @@ from ampere_infra.secrets.errors import SecretsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+_CONFLICT = re.compile(rb"^(?:<<<<<<< |>>>>>>> |\|\|\|\|\|\|\| |=======\r?$)", re.MULTILINE)
 RESTORE = "take the file back from Git (`git log -- FILE`), then change it with `sops edit`"
 
 
@@ -58,7 +60,7 @@ class SealedFile:
 
 
 def _document(content: bytes, file: str) -> dict[str, object]:
-    if b"\n<<<<<<< " in b"\n" + content:
+    if _CONFLICT.search(content):
         raise SecretsError(
             file, "holds a merge conflict: take one side whole, then add the rest with `sops edit`"
         )

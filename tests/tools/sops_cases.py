@@ -35,7 +35,7 @@ def impostor(folder, code):
     path = folder / "impostor"
     path.write_text(f"#!{sys.executable}\n{code}\n", encoding="utf-8")
     path.chmod(0o755)
-    return lambda name, report=None: path
+    return lambda name=None, report=None: path
 
 
 def editor(monkeypatch, folder, code):

@@ -1,6 +1,8 @@
 """The wrapper around ``sops``, with the real ``sops`` and ``age-keygen``."""
 
+import subprocess
 import sys
+import time
 
 import pytest
 import yaml
@@ -100,6 +102,12 @@ def test_a_value_taken_away_breaks_the_mac(sealed, values):
     assert "its MAC broke" in refused(sealed, values)
 
 
+def test_a_secret_taken_out_with_sops_itself_is_missed_by_name(sealed, values, sops_programs):
+    unset = [sops_programs["sops"], "unset", sealed, '["airflow_jwt_secret"]']
+    subprocess.run(unset, check=True, cwd=sealed.parent)
+    assert "airflow_jwt_secret is missing" in refused(sealed, values)
+
+
 def test_two_values_exchanged_are_found_out(sealed, values):
     document = yaml.safe_load(sealed.read_text())
     first, second = "postgresql_airflow_password", "postgresql_platform_password"
@@ -121,6 +129,36 @@ def test_a_truncated_file_is_refused_with_the_way_back(sealed, values, part):
     sealed.write_bytes(content[: int(len(content) * part)])
     text = refused(sealed, values)
     assert "from Git" in text or "NOT ENCRYPTED" in text
+
+
+@pytest.mark.parametrize("left", ["<<<<<<< HEAD", "=======", ">>>>>>> branch", "||||||| base"])
+def test_what_is_left_of_a_merge_conflict_is_named_as_one(sealed, values, left):
+    lines = sealed.read_text().splitlines()
+    sealed.write_text("\n".join([*lines[:5], left, *lines[5:], ""]))
+    assert "holds a merge conflict: take one side whole" in refused(sealed, values)
+
+
+def test_two_changes_that_git_merges_are_named_as_a_conflict(sealed, values, tmp_path):
+    def git(*arguments, code=0):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
+        command = ["git", *who, *arguments]
+        ran = subprocess.run(command, cwd=tmp_path, capture_output=True, check=False)
+        assert ran.returncode == code, ran.stderr
+
+    def commit(name):
+        sops.set_value(sealed, name, f"new-value-of-{name}")
+        git("commit", "-qam", name)
+
+    git("init", "-q")
+    git("add", sealed.name)
+    git("commit", "-qm", "first")
+    git("checkout", "-qb", "branch")
+    commit("minio_root_password")
+    git("checkout", "-q", "main")
+    time.sleep(1)
+    commit("airflow_jwt_secret")
+    git("merge", "branch", code=1)
+    assert "holds a merge conflict" in refused(sealed, values)
 
 
 def test_a_merge_conflict_is_named_as_one(sealed, values):

@@ -10,6 +10,7 @@ from ampere_infra import tools
 from ampere_infra.secrets import run, sops
 from ampere_infra.secrets.model import generate
 
+find = tools.path
 pytestmark = pytest.mark.usefixtures("sops_alone")
 
 
@@ -74,11 +75,39 @@ def test_sops_is_given_only_the_variables_that_it_needs(sealed, values, monkeypa
     assert "SOPS_AGE_KEY_FILE" in seen
 
 
-def test_a_missing_sops_is_told_with_the_ways_to_get_it(sealed, values, monkeypatch):
-    def missing(name, report=None):
-        raise tools.BuildError("install Go")
+@pytest.fixture
+def no_go(sealed, monkeypatch, tmp_path):
+    """Have sops looked for as it is, on a PATH where nothing else is."""
+    monkeypatch.setattr(tools, "path", find)
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    tools.forget()
+    yield tmp_path / "bin"
+    tools.forget()
 
-    monkeypatch.setattr(tools, "path", missing)
+
+@pytest.mark.usefixtures("no_go")
+def test_a_missing_sops_is_told_with_the_ways_to_get_it(sealed, values):
     text = refused(sealed, values)
-    assert "needs sops" in text
+    assert "needs sops, and there is none (docs/secrets.md)" in text
     assert "install Go" in text
+
+
+def test_a_sops_that_is_too_old_is_told_with_the_floor(sealed, values, no_go):
+    impostor(no_go, "print('sops 3.9.4')")().rename(no_go / "sops")
+    text = refused(sealed, values)
+    assert "it is version 3.9.4, and sops 3.11.0 or newer is needed" in text
+
+
+def test_a_sops_that_is_set_and_too_old_is_told_too(sealed, values, no_go, monkeypatch):
+    program = impostor(no_go, "print('sops 3.7.3')")()
+    monkeypatch.setenv("AMPERE_SOPS", str(program))
+    text = refused(sealed, values)
+    assert f"AMPERE_SOPS names {program}: it is version 3.7.3" in text
+
+
+def test_the_sops_that_is_set_is_the_one_that_opens_files(
+    sealed, values, no_go, monkeypatch, sops_programs
+):
+    monkeypatch.setenv("AMPERE_SOPS", str(sops_programs["sops"]))
+    assert sops.decrypt(sealed) == values
