@@ -76,7 +76,7 @@ def test_sops_is_given_only_the_variables_that_it_needs(sealed, values, monkeypa
 
 
 @pytest.fixture
-def no_go(sealed, monkeypatch, tmp_path):
+def no_go(sops_alone, sealed, monkeypatch, tmp_path):
     """Have sops looked for as it is, on a PATH where nothing else is."""
     monkeypatch.setattr(tools, "path", find)
     (tmp_path / "bin").mkdir()
