@@ -6,12 +6,17 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+import threading
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ampere_infra import tools
 from ampere_infra.secrets.errors import SecretsError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 LIMIT_SECONDS = 60.0
 """Key Vault answers in well under a second; logging in to Azure may take some."""
@@ -87,7 +92,26 @@ def run_in_terminal(arguments: list[str], file: str, folder: Path) -> int:
     """Run ``sops`` for the person at the terminal, with its temporary files in ``folder``."""
     places = dict.fromkeys(("TMPDIR", "TMP", "TEMP"), str(folder))
     command = [program("sops", file), *arguments]
-    return subprocess.run(command, env={**os.environ, **places}, check=False).returncode
+    with _ended_tidily():
+        return subprocess.run(command, env={**os.environ, **places}, check=False).returncode
+
+
+@contextmanager
+def _ended_tidily() -> Generator[None]:
+    """Have a terminal that is closed end this program as an exception does, with all clean-up."""
+
+    def end(number: int, frame: object) -> None:
+        del frame
+        raise SystemExit(128 + number)
+
+    names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def program(name: str, file: str) -> str:

@@ -13,7 +13,7 @@ from ampere_infra.secrets import refusals, rules
 from ampere_infra.secrets.age import age_recipient, default_age_key_file, make_age_key
 from ampere_infra.secrets.bench import Bench, bench, read_bytes, replace
 from ampere_infra.secrets.model import MODELS, ApiSecrets, HomeSecrets, SecretsError, StackSecrets
-from ampere_infra.secrets.run import Answer, run, run_in_terminal
+from ampere_infra.secrets.run import run, run_in_terminal
 from ampere_infra.secrets.sealed import SealedFile
 
 if TYPE_CHECKING:
@@ -143,12 +143,14 @@ def edit(path: Path) -> bool:
     """
     file = path.as_posix()
     with bench(path, in_memory=True) as at:
-        sealed = SealedFile.parse(at.before, file)
+        # What sops says of keys goes to the terminal, and nothing ends it there: so it is asked
+        # beforehand, in the way that tells and has an end.
+        _decrypted(file, at.before)
         status = run_in_terminal([*at.options, "edit", str(at.copy)], file, at.folder)
         if status == _NO_EDITOR:
-            raise SecretsError(file, "there is no editor: set EDITOR to yours (`code --wait`)")
+            raise SecretsError(file, "the editor failed: set EDITOR to yours (`code --wait`)")
         if status not in {0, _UNCHANGED}:
-            raise refusals.opening(sealed, Answer(status, "", ""))
+            raise SecretsError(file, f"nothing was changed: sops ended with status {status}")
         return at.put_back()
 
 

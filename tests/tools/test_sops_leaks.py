@@ -1,14 +1,20 @@
 """While sops runs, nobody else sees a secret: not in processes, not in files."""
 
 import json
+import os
+import signal
 import stat
+import subprocess
+import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 from keyvault_cases import sealed_for_both
 from sops_cases import editor
 
+from ampere_infra import tools
 from ampere_infra.rehearsal.leaks import canaries, search, search_files
 from ampere_infra.secrets import sops
 from ampere_infra.secrets.model import generate
@@ -129,6 +135,28 @@ def test_an_editor_that_fails_and_a_sops_that_is_killed_leave_nothing(
         sops.edit(both.path)
     assert list(temporary.iterdir()) == []
     assert both.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
+def test_a_terminal_that_is_closed_meanwhile_leaves_nothing(
+    both, temporary, monkeypatch, tmp_path, number
+):
+    started = tmp_path / "started"
+    editor(monkeypatch, tmp_path, f"open({str(started)!r}, 'w')\nimport time\ntime.sleep(30)")
+    code = (
+        "import pathlib, sys\nfrom ampere_infra.secrets import sops\n"
+        "sops.edit(pathlib.Path(sys.argv[1]))"
+    )
+    environment = {**os.environ, "AMPERE_SOPS": str(tools.path("sops"))}
+    command = [sys.executable, "-c", code, str(both.path)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL) as process:
+        while not started.exists():
+            assert process.poll() is None, "it ended before the editor was there"
+            time.sleep(0.05)
+        assert list(temporary.rglob(both.path.name)), "the plain text lies there meanwhile"
+        process.send_signal(number)
+        assert process.wait(10) != 0
+    assert list(temporary.iterdir()) == []
 
 
 def test_the_vault_is_sent_no_secret_either(both):
