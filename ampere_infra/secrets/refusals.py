@@ -67,8 +67,8 @@ def _no_key(sealed: SealedFile, stderr: str) -> SecretsError:
     told += azure.faults(stderr)
     told += _of_age(stderr)
     told.append(
-        "the way out: set SOPS_AGE_KEY_FILE to the file of the age key for recovery, or have a "
-        "key of yours added with `sops updatekeys`"
+        "the way out: set SOPS_AGE_KEY_FILE to the file of the age key for recovery, or have "
+        "someone who can open it add your key to .sops.yaml and run `ampere secrets rotate`"
     )
     return SecretsError(sealed.file, "\n  ".join(told))
 

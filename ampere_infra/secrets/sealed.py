@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _CONFLICT = re.compile(rb"^(?:<<<<<<< |>>>>>>> |\|\|\|\|\|\|\| |=======\r?$)", re.MULTILINE)
-RESTORE = "take the file back from Git (`git log -- FILE`), then change it with `sops edit`"
+RESTORE = (
+    "take the file back from Git (`git log -- FILE`), then change it with `ampere secrets edit`"
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class SealedFile:
         if plain:
             raise SecretsError(
                 file,
-                f"HOLDS SECRETS IN CLEAR: {', '.join(plain)}; add values with `sops edit`, "
+                f"HOLDS SECRETS IN CLEAR: {', '.join(plain)}; add values with `ampere secrets edit`, "
                 "and replace these if they were ever committed or sent",
             )
         return cls(file, tuple(_recipients(envelope)))
@@ -62,7 +64,9 @@ class SealedFile:
 def _document(content: bytes, file: str) -> dict[str, object]:
     if _CONFLICT.search(content):
         raise SecretsError(
-            file, "holds a merge conflict: take one side whole, then add the rest with `sops edit`"
+            file,
+            "holds a merge conflict: take one side whole (`git checkout --ours FILE`), then add "
+            "the rest with `ampere secrets edit`",
         )
     try:
         document = yaml.load(content.decode(), Loader=yaml.CSafeLoader)
