@@ -55,8 +55,8 @@ class SealedFile:
         if plain:
             raise SecretsError(
                 file,
-                f"HOLDS SECRETS IN CLEAR: {', '.join(plain)}; add values with `ampere secrets edit`, "
-                "and replace these if they were ever committed or sent",
+                f"HOLDS SECRETS IN CLEAR: {', '.join(plain)}; add values with `ampere secrets "
+                "edit`, and replace these if they were ever committed or sent",
             )
         return cls(file, tuple(_recipients(envelope)))
 
