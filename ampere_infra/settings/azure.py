@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from ampere_infra.settings.types import matching
+from ampere_infra.settings.written import Written
 
 __all__ = [
     "AccountName",
@@ -30,14 +31,19 @@ Guid = Annotated[
         "5f0c1d9e-2b7a-4c1e-9a55-0d3f6b8e7c21",
     ),
 ]
-Location = Annotated[
-    str,
-    matching(
-        r"[a-z]{4,30}[0-9]?",
-        "write the region's short name, as `az account list-locations` shows it",
-        "westeurope",
-    ),
-]
+_REGION = matching(
+    r"[a-z]{4,30}[0-9]?",
+    "write the region's short name, as `az account list-locations` shows it",
+    "westeurope",
+)
+
+
+def _read_region(text: str) -> object:
+    """Take the short name; of a display name, such as West Europe, say what the short one is."""
+    return _REGION.read(text.replace(" ", "").title() if " " in text else text)
+
+
+Location = Annotated[str, Written(_read_region, _REGION.pattern, _REGION.example)]
 GroupName = Annotated[
     str,
     matching(

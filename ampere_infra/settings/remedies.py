@@ -60,6 +60,8 @@ def _suggestion(model: type[Model], location: Location) -> str:
     if close := _close(model, location):
         return f"did you mean {path_of((*location[:-1], close[0]))}?"
     if secretive(location[-1]):
+        if "secrets_file" not in model.model_fields:
+            return "this stack has no secrets; remove it"
         return "secrets belong in the SOPS file of ampere:secrets_file"
     if elsewhere := [p for p in _places(model, str(location[-1])) if p[:-1] != location[:-1]]:
         return f"did you mean {path_of(elsewhere[0])}?"

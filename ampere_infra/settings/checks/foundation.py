@@ -6,12 +6,12 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ampere_infra.settings.checks.common import wrong
+from ampere_infra.settings.mistakes import Mistake, path_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ampere_infra.settings.foundation import FoundationSettings
-    from ampere_infra.settings.mistakes import Mistake
 
 SIZES = (2048, 3072, 4096)
 """The RSA keys that Key Vault makes."""
@@ -83,17 +83,17 @@ def _repeated(values: Sequence[str], *location: str) -> Iterator[Mistake]:
 def _somebody_deploys(s: FoundationSettings) -> Iterator[Mistake]:
     if not s.github.branches and not s.github.environments:
         remedy = "is empty, and so are the environments: no workflow could deploy; write [main]"
-        yield wrong([], remedy, "github", "branches")
+        yield Mistake(path_of(("github", "branches")), "[]", remedy)
 
 
 def _few_enough_credentials(s: FoundationSettings) -> Iterator[Mistake]:
     count = len(s.github.branches) + len(s.github.environments)
     if count > MOST_CREDENTIALS:
         remedy = (
-            f"are, with the environments, {count}, and an identity has at most "
+            f"there are {count} with the environments, but an identity has at most "
             f"{MOST_CREDENTIALS} credentials; let jobs share an environment"
         )
-        yield wrong(len(s.github.branches), remedy, "github", "branches")
+        yield Mistake(path_of(("github", "branches")), "", remedy)
 
 
 CHECKS = (
