@@ -16,6 +16,7 @@ __all__ = ["NAME", "NoRuleError", "Recipients", "find", "of", "write"]
 NAME = ".sops.yaml"
 _OTHERS = frozenset({"kms", "aws_kms", "gcp_kms", "hckms", "pgp", "vault", "hc_vault", "merge"})
 """What sops knows besides, and this project has no use for."""
+_REMEDY = "take it back from Git, or have `ampere secrets init STACK` write one"
 
 
 class NoRuleError(SecretsError):
@@ -37,12 +38,12 @@ def of(path: Path) -> Recipients:
     """
     place = find(path)
     if place is None:
-        raise NoRuleError(path.as_posix(), f"no {NAME} is there for it: `ampere secrets init`")
+        raise NoRuleError(path.as_posix(), f"no {NAME} is there for it: {_REMEDY}")
     relative, file = path.absolute().relative_to(place.parent), place.as_posix()
     for rule in parsed(_text(place), file):
         if matches(rule, relative, file):
             return _recipients(rule, relative, file)
-    raise NoRuleError(file, f"has no rule for {relative.as_posix()}")
+    raise NoRuleError(file, f"has no rule for {relative.as_posix()}: {_REMEDY}")
 
 
 def write(place: Path, path: Path, recipients: Recipients) -> bool:

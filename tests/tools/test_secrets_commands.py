@@ -252,6 +252,26 @@ def test_a_new_data_key_keeps_the_values_and_takes_the_recipients_of_the_rules(m
     assert "which .sops.yaml does not name" in made.run("check", status=1)
 
 
+def test_a_file_without_a_rule_is_not_rotated(made):
+    (made.folder / ".sops.yaml").unlink()
+    before = made.home.read_bytes()
+    assert "no .sops.yaml is there for it" in made.run("rotate", "home", status=1)
+    assert made.home.read_bytes() == before
+
+
+def test_a_vault_that_does_not_answer_leaves_the_file_to_be_sealed_later(made, azure, monkeypatch):
+    for name, value in azure.environment.items():
+        monkeypatch.setenv(name, value)
+    url = azure.vault("ampere-test").add_version("sops")
+    before, azure.down = made.home.read_bytes(), True
+    assert "`ampere secrets rotate home`" in made.run("adopt", "--sops-key", url, status=1)
+    assert made.home.read_bytes() == before
+    assert f"is not sealed for {url}" in made.run("check", status=1)
+    azure.down = False
+    made.run("rotate", "home")
+    made.run("check")
+
+
 def test_the_foundations_key_is_adopted_beside_the_age_key(made, azure, monkeypatch, tmp_path):
     for name, value in azure.environment.items():
         monkeypatch.setenv(name, value)

@@ -8,6 +8,7 @@ import yaml
 
 from ampere_infra import cli
 from ampere_infra.secrets.command.parser import PROJECT
+from ampere_infra.secrets.model import MODELS
 
 COMMANDS = ["init", "import", "edit", "rotate", "check", "adopt"]
 
@@ -74,3 +75,10 @@ def test_ci_runs_the_check_and_opens_files_only_with_an_identity():
     [check] = [step for step in steps if "make secrets" in step.get("run", "")]
     assert "--without-keys" in check["env"]["CHECK"]
     assert not any("secrets." in str(step.get("with", "")) for step in steps), "no client secret"
+
+
+def test_every_command_and_every_secret_is_documented():
+    text = (PROJECT / "docs/secrets.md").read_text(encoding="utf-8")
+    names = [name for model in MODELS.values() for name in model.model_fields]
+    missing = [name for name in (*names, *COMMANDS) if f"`{name}" not in text]
+    assert not missing, f"docs/secrets.md does not name {', '.join(missing)}"

@@ -11,6 +11,7 @@ from ampere_infra import tools
 from ampere_infra.secrets import rules, sops
 from ampere_infra.secrets.command import store
 from ampere_infra.secrets.command.place import FINE, Place, WrongInputError, say
+from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.model import MODELS
 from ampere_infra.secrets.recipients import AzureKey, Recipients
 
@@ -32,13 +33,15 @@ def run(place: Place, chosen: argparse.Namespace) -> int:
             "https://NAME.vault.azure.net/keys/KEY/VERSION"
         )
     for stack in MODELS:
-        _adopt(place, stack, key)
+        _write_rule(place, stack, key)
+    for stack in MODELS:
+        _seal(place, stack)
     for line in _to_paste(outputs):
         say(line)
     return FINE
 
 
-def _adopt(place: Place, stack: str, key: AzureKey) -> None:
+def _write_rule(place: Place, stack: str, key: AzureKey) -> None:
     path = place.file(stack)
     try:
         age = rules.of(path).age
@@ -51,9 +54,18 @@ def _adopt(place: Place, stack: str, key: AzureKey) -> None:
         say(f"{place.shown(where)}: either of these opens {place.shown(path)}")
         for name in sorted(recipients.named):
             say(f"  {name}")
-    if path.exists():
+
+
+def _seal(place: Place, stack: str) -> None:
+    path = place.file(stack)
+    if not path.exists():
+        return
+    try:
         changed = sops.update_keys(path)
-        say(f"{place.shown(path)}: {'sealed for both' if changed else 'is sealed for both'}")
+    except SecretsError as error:
+        later = f"its rule is written; `ampere secrets rotate {stack}` seals it for both later"
+        raise SecretsError(error.file, *error.problems, later) from None
+    say(f"{place.shown(path)}: {'sealed for both' if changed else 'is sealed for both'}")
 
 
 def _outputs(place: Place) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
-from ampere_infra.secrets import sops
+from ampere_infra.secrets import rules, sops
 from ampere_infra.secrets.command import asking, store
 from ampere_infra.secrets.command.place import FINE, Place, WrongInputError, say
 
@@ -22,6 +22,8 @@ def run(place: Place, chosen: argparse.Namespace) -> int:
     path = place.file(chosen.stack)
     shown = place.shown(path)
     if chosen.name is None:
+        if path.exists():
+            rules.of(path)
         if sops.update_keys(path):
             say(f"{shown}: sealed for those whom .sops.yaml names")
         sops.rotate(path)
