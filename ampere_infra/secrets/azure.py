@@ -132,6 +132,14 @@ def _says(answer: str) -> Callable[[str, re.Match[str]], str]:
 
 
 _VARIABLE = "AZURE_TOKEN_CREDENTIALS names no kind of login, such as AzureCLICredential or prod"
+_CERTIFICATE = (
+    "a proxy shows a certificate that is not trusted: have its CA added to the system's, or name "
+    "it in SSL_CERT_FILE (Linux)"
+)
+_NO_NAME = (
+    "there is no network, or no such vault: one that was deleted comes back with `az keyvault "
+    "recover`"
+)
 
 _REASONS: tuple[tuple[str, Callable[[str, re.Match[str]], str]], ...] = (
     ("invalid AZURE_TOKEN_CREDENTIALS", _says(_VARIABLE)),
@@ -144,7 +152,8 @@ _REASONS: tuple[tuple[str, Callable[[str, re.Match[str]], str]], ...] = (
     ("RESPONSE 400", _says("the vault's key does not open what this file holds")),
     ("RESPONSE 429", _says("the vault takes no more requests for now: try again in a minute")),
     (r"RESPONSE 5\d\d", _says("the vault is out of order: try again (status.azure.com)")),
-    ("x509", _says("a proxy shows a certificate that is not trusted: set SSL_CERT_FILE")),
+    ("x509", _says(_CERTIFICATE)),
+    ("no such host", _says(_NO_NAME)),
     (
         r"dial tcp|lookup |no such host|Service Unavailable|Bad Gateway|timeout|deadline|EOF|reset",
         _says("the vault was not reached: look at the network, the VPN and HTTPS_PROXY"),

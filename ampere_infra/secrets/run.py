@@ -37,6 +37,7 @@ _RECIPIENTS = frozenset({
 })
 """Whom sops would seal a file for instead of those of `.sops.yaml`."""
 # fmt: on
+_running: set[subprocess.Popen[str]] = set()
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def run(
         errors="replace",
         start_new_session=True,
     ) as process:
+        _running.add(process)
         try:
             stdout, stderr = process.communicate(text, LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
@@ -79,6 +81,8 @@ def run(
             raise
         else:
             return Answer(process.returncode, stdout, stderr)
+        finally:
+            _running.discard(process)
     # Raised here, not where the time was up: that exception carries what sops wrote until then.
     raise SecretsError(
         file,
@@ -86,6 +90,12 @@ def run(
         "(network, VPN, HTTPS_PROXY, `az login`)? The way out: an age key, in SOPS_AGE_KEY_FILE, "
         "needs no network",
     )
+
+
+def end_all() -> None:
+    """End every ``sops`` that another thread waits for."""
+    for process in list(_running):
+        _end(process)
 
 
 def run_in_terminal(arguments: list[str], file: str, folder: Path) -> int:

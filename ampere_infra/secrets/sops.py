@@ -13,7 +13,7 @@ from ampere_infra.secrets import refusals, rules
 from ampere_infra.secrets.age import age_recipient, default_age_key_file, make_age_key
 from ampere_infra.secrets.bench import Bench, bench, read_bytes, replace
 from ampere_infra.secrets.model import MODELS, ApiSecrets, HomeSecrets, SecretsError, StackSecrets
-from ampere_infra.secrets.run import run, run_in_terminal
+from ampere_infra.secrets.run import end_all, run, run_in_terminal
 from ampere_infra.secrets.sealed import SealedFile
 
 if TYPE_CHECKING:
@@ -76,7 +76,13 @@ def decrypt_all(paths: Iterable[Path]) -> dict[Path, dict[str, object] | Secrets
     """Return what each of the SOPS files holds, or why not; they are opened side by side."""
     paths = list(paths)
     with ThreadPoolExecutor(max_workers=max(1, min(len(paths), AT_ONCE))) as pool:
-        return dict(zip(paths, pool.map(_attempt, paths), strict=True))
+        try:
+            return dict(zip(paths, pool.map(_attempt, paths), strict=True))
+        except BaseException:
+            # Ctrl-C does not reach sops, which is in a session of its own, and the pool waits.
+            pool.shutdown(wait=False, cancel_futures=True)
+            end_all()
+            raise
 
 
 def encrypt(values: Mapping[str, str], path: Path) -> None:

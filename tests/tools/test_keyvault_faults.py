@@ -1,12 +1,17 @@
 """Each way in which Azure says no, and what is then told."""
 
 import os
+import signal
+import subprocess
+import sys
+import threading
 import time
 
 import pytest
 from keyvault_cases import sealed_for_both
 from sops_cases import refused
 
+from ampere_infra import tools
 from ampere_infra.secrets import run, sops
 from ampere_infra.secrets.model import generate
 from tests.keyvault.server import DEVELOPER, TENANT
@@ -47,6 +52,28 @@ def test_a_login_that_hangs_is_given_up_too(both, monkeypatch):
     monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{both.azure.silent_port}/token")
     monkeypatch.setattr(run, "LIMIT_SECONDS", 1.0)
     assert "did not end within 1 s" in refused(both.path, both.values)
+
+
+def test_ctrl_c_ends_all_that_are_being_opened(both):
+    both.azure.hanging = True
+    paths = [both.path.with_name(f"{number}.enc.yaml") for number in range(3)]
+    for path in paths:
+        path.write_bytes(both.path.read_bytes())
+    code = (
+        "import pathlib, sys\nfrom ampere_infra.secrets import sops\n"
+        "sops.decrypt_all(map(pathlib.Path, sys.argv[1:]))"
+    )
+    waiting = threading.Semaphore(0)
+    both.azure.before_answer = lambda path: waiting.release()
+    environment = {**os.environ, "AMPERE_SOPS": str(tools.path("sops"))}
+    command = [sys.executable, "-c", code, *map(str, paths)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
+        for _ in paths:
+            assert waiting.acquire(timeout=20)
+        process.send_signal(signal.SIGINT)
+        started = time.monotonic()
+        assert b"KeyboardInterrupt" in process.communicate()[1]
+        assert time.monotonic() - started < 5
 
 
 def test_a_wrong_tenant_is_told_with_both_tenants(both):
