@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ampere_infra.settings.foundation import FoundationSettings
 
 DEPLOY, PREVIEW = "github-deploy", "github-preview"
+VARIABLES = {DEPLOY: "AZURE_CLIENT_ID", PREVIEW: "AZURE_CLIENT_ID_PREVIEW"}
+"""What the workflows call the identities: ``.github/workflows``."""
 
 
 def build() -> None:
@@ -91,10 +93,6 @@ def _export(
         {
             "AZURE_TENANT_ID": settings.azure.tenant_id,
             "AZURE_SUBSCRIPTION_ID": settings.azure.subscription_id,
-            **{_variable(name): workflow.client_id for name, workflow in workflows.items()},
+            **{VARIABLES[name]: workflow.client_id for name, workflow in workflows.items()},
         },
     )
-
-
-def _variable(workflow: str) -> str:
-    return f"AZURE_CLIENT_ID_{workflow.removeprefix('github-').upper()}"

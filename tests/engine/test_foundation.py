@@ -114,7 +114,7 @@ def test_the_outputs_are_what_sops_and_pulumi_take(up):
     assert set(outputs["github_variables"]) == {
         "AZURE_TENANT_ID",
         "AZURE_SUBSCRIPTION_ID",
-        "AZURE_CLIENT_ID_DEPLOY",
+        "AZURE_CLIENT_ID",
         "AZURE_CLIENT_ID_PREVIEW",
     }
 
