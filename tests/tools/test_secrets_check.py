@@ -1,6 +1,5 @@
 """``ampere secrets check``, with real files of secrets in every state."""
 
-import os
 import re
 import statistics
 import subprocess
@@ -13,6 +12,7 @@ from sops_cases import rule
 
 from ampere_infra import cli
 from ampere_infra.secrets import rules, sops
+from ampere_infra.secrets.command import seen
 from ampere_infra.secrets.model import generate
 
 pytestmark = pytest.mark.usefixtures("sops_alone")
@@ -110,6 +110,7 @@ def test_what_was_not_opened_is_not_taken_for_checked(made):
         (".home.enc.yaml.swp", "b0VIM Canary0Canary0"),
         ("old/key.txt", "AGE-SECRET-KEY-1CANARY0"),
         ("empty.yaml", ""),
+        (".gitkeep", "Canary0Canary0"),
     ],
 )
 def test_a_plain_file_in_the_folder_is_refused_whatever_it_is_called(made, name, content):
@@ -179,11 +180,16 @@ def test_a_broken_memory_is_no_memory(made, content):
     assert "home.enc.yaml: fine\n" in made.run("check")
 
 
-@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="root writes everywhere")
-def test_a_folder_that_cannot_be_written_is_checked_every_time(made):
-    made.folder.chmod(0o555)
+def test_where_nothing_can_be_remembered_all_is_checked_every_time(made):
+    (made.folder / ".ampere").write_text("no folder")
+    for _ in range(2):
+        assert "home.enc.yaml: fine\n" in made.run("check")
+
+
+def test_a_program_that_judges_otherwise_checks_all_anew(made, monkeypatch, tmp_path):
+    made.run("check")
+    monkeypatch.setattr(seen, "_CODE", tmp_path / "another")
     assert "home.enc.yaml: fine\n" in made.run("check")
-    made.folder.chmod(0o755)
 
 
 def checked(project, *more):

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
     import argparse
     from pathlib import Path
 
-_NO_SECRETS = frozenset({".sops.yaml", ".gitkeep"})
-
 
 def run(place: Place, chosen: argparse.Namespace) -> int:
     """Check every file; what did not change since it was found fine is not opened again."""
@@ -42,7 +40,11 @@ def run(place: Place, chosen: argparse.Namespace) -> int:
 def files(place: Place) -> list[Path]:
     """Return every file in the folder of secrets."""
     found = place.secrets.rglob("*") if place.secrets.is_dir() else ()
-    return sorted(p for p in found if not p.is_dir() and p.name not in _NO_SECRETS)
+    return sorted(p for p in found if not p.is_dir() and not _harmless(p))
+
+
+def _harmless(path: Path) -> bool:
+    return path.name == ".sops.yaml" or (path.name == ".gitkeep" and not path.stat().st_size)
 
 
 def _complain_of(place: Place, stacks: list[str], absent: list[Path]) -> None:
