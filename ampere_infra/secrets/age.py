@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from ampere_infra.secrets.errors import SecretsError
-from ampere_infra.secrets.run import program
+from ampere_infra.secrets.run import environment, program
 
 LIMIT_SECONDS = 60.0
 
@@ -58,6 +58,12 @@ def age_recipient(path: Path) -> str:
 def _keygen(path: Path, option: str) -> str | None:
     command = [program("age-keygen", path.as_posix()), option, str(path)]
     answer = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=LIMIT_SECONDS
+        command,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=LIMIT_SECONDS,
     )
     return answer.stdout if answer.returncode == 0 else None

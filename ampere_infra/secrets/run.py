@@ -61,7 +61,7 @@ def run(
     """
     with subprocess.Popen(
         [program("sops", file), *arguments],
-        env=_environment(),
+        env=environment(),
         cwd=folder,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -150,7 +150,8 @@ def _end(process: subprocess.Popen[str]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Return the variables that ``sops`` and ``age-keygen`` need, and no others."""
     return {
         name: value
         for name, value in os.environ.items()

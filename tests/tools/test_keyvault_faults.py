@@ -43,7 +43,7 @@ def test_a_vault_that_hangs_is_given_up_at_the_limit(both, monkeypatch):
     monkeypatch.setattr(run, "LIMIT_SECONDS", 1.0)
     started = time.monotonic()
     text = refused(both.path, both.values)
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 10
     assert "did not end within 1 s: is ampere-test.vault.azure.net reachable" in text
     assert "an age key, in SOPS_AGE_KEY_FILE, needs no network" in text
 

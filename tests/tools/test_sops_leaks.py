@@ -16,7 +16,7 @@ from sops_cases import editor
 
 from ampere_infra import tools
 from ampere_infra.rehearsal.leaks import canaries, search, search_files
-from ampere_infra.secrets import sops
+from ampere_infra.secrets import rules, sops
 from ampere_infra.secrets.model import generate
 from tests.watch import Watch
 
@@ -71,9 +71,7 @@ OPERATIONS = {
     "set": lambda both: sops.set_value(both.path, "minio_root_password", NEW),
     "rotate": lambda both: sops.rotate(both.path),
     "updatekeys": lambda both: (
-        sops.rules.write(
-            both.path.parent / ".sops.yaml", both.path, sops.rules.Recipients((), (both.url,))
-        )
+        rules.write(both.path.parent / ".sops.yaml", both.path, rules.Recipients((), (both.url,)))
         and sops.update_keys(both.path)
     ),
 }
@@ -174,3 +172,28 @@ def test_no_file_of_the_folder_holds_a_value_after_all_of_it(both, temporary):
     sought = [c for kv in {**both.values, "new": NEW}.items() for c in canaries(*kv)]
     assert list(search_files(both.path.parent, sought)) == []
     assert list(temporary.iterdir()) == []
+
+
+def test_no_command_of_ampere_secrets_shows_a_secret(project, azure, temporary, monkeypatch):
+    given = {"HCLOUD_TOKEN": "aB3dE6gH" * 8, "REGISTRY_PULL_TOKEN": "ghp_Canary0Canary0Canary0"}
+    for name, value in {**azure.environment, **given}.items():
+        monkeypatch.setenv(name, value)
+    url, watch = azure.vault("ampere-test").add_version("sops"), Watch([temporary, project.folder])
+    azure.before_answer = lambda path: watch.look()
+    for stack, path in {"home": project.home, "api": project.api}.items():
+        rules.write(project.folder / rules.NAME, path, rules.Recipients((), (url,)))
+        project.run("init", stack)
+    held = [sops.decrypt(project.home), sops.decrypt(project.api)]
+    project.run("rotate", "home", "minio_root_password")
+    project.run("rotate", "home")
+    project.run("check")
+    held.append(sops.decrypt(project.home))
+    sought = [c for kv in held for name, value in kv.items() for c in canaries(name, str(value))]
+    assert {c.text for c in sought} > set(given.values())
+    places = {
+        "process arguments": b"\n".join(watch.arguments),
+        "process environments": b"\n".join(watch.environments),
+        **watch.files,
+    }
+    assert watch.saw("sops")
+    assert [str(f) for name, text in places.items() for f in search(name, text, sought)] == []

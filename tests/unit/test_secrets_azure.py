@@ -31,7 +31,7 @@ SEALING = (
         ("RESPONSE 429: 429 Too Many Requests", "takes no more requests"),
         ('RESPONSE 403\n{"innererror": {"code": "ForbiddenByFirewall"}}', "firewall"),
         (
-            "failed to acquire a token.\nAttempted credentials:\nAzureCLICredential: AADSTS99999: ...",
+            "acquire a token.\nAttempted credentials:\nAzureCLICredential: AADSTS99999: ...",
             "tried AzureCLICredential): see https://login.microsoftonline.com/error (AADSTS99999)",
         ),
         ("AKV10032: Invalid issuer, told in other words", "belongs to another tenant"),
