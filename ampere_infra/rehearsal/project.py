@@ -14,6 +14,7 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.model import generate
 from ampere_infra.secrets.sops import encrypt, make_age_key, read
 from ampere_infra.settings.load import model_of, read_stack_file
@@ -81,9 +82,16 @@ class Project(AbstractContextManager["Project"]):
         """The copy of the stack file that the engine reads."""
         return self.root / f"Pulumi.{self.stack}.yaml"
 
+    @property
+    def _has_secrets(self) -> bool:
+        return "secrets_file" in model_of(self.stack).model_fields
+
     def __enter__(self) -> Self:
         config = read_stack_file(self.config_file)
         if self.secrets_file is not None:
+            if not self._has_secrets:
+                remedy = f"{self.stack} has no secrets; leave --secrets out"
+                raise SecretsError(str(self.secrets_file), remedy)
             given = read(self.stack, self.secrets_file)
             names = type(given).model_fields
             self.secrets = {name: getattr(given, name).get_secret_value() for name in names}
@@ -115,7 +123,7 @@ class Project(AbstractContextManager["Project"]):
         host = config.get("ampere:host")
         if isinstance(host, dict):
             config["ampere:host"] = self._reachable(cast("dict[str, object]", host))
-        if "secrets_file" in model_of(self.stack).model_fields:
+        if self._has_secrets:
             config["ampere:secrets_file"] = self._secrets()
         salt = self._salt()
         text = yaml.safe_dump(salt | {"config": config}, sort_keys=False, allow_unicode=True)

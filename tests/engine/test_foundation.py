@@ -219,26 +219,39 @@ def test_a_destroy_of_the_rest_keeps_every_protected_thing_in_azure(up):
     assert kinds == KEPT
 
 
-def test_a_deleted_vault_holds_its_name_until_it_is_recovered_with_its_key(up):
-    engine = up.stage.engine
-    before = engine.outputs()["sops_key"]
-    engine.unprotect()
-    assert engine.destroy().ok
-    assert list(azure(up).deleted_vaults) == ["ampere-kv-7c21"]
-    again = engine.up()
-    assert not again.ok
-    assert "already exists in deleted state" in again.output, "Azure itself says why"
-    write(up, "vault", recover=True)
+def recovered(drill) -> str:
+    """Have the deleted vault back as docs/foundation.md says; return the key's address."""
+    engine = drill.stage.engine
+    refused = engine.up()
+    assert not refused.ok
+    assert "already exists in deleted state" in refused.output, "Azure itself says why"
+    write(drill, "vault", recover=True)
     half = engine.up()
-    stray = re.search("cannot create already existing resource '(.*)'", half.output)
-    assert stray, "the key came back with the vault, and the provider takes nothing over"
-    assert stray[1].endswith("/keys/sops")
-    assert up._import(half)
+    assert re.search("cannot create already existing resource '.*/keys/sops'", half.output), (
+        "the key came back with the vault, and the provider takes nothing over"
+    )
+    assert drill._import(half)
     assert engine.up().ok
-    assert engine.outputs()["sops_key"] == before, "the files open again"
-    write(up, "vault", recover=False)
+    write(drill, "vault", recover=False)
     assert engine.up().ok
     assert engine.up().changed == 0
+    return engine.outputs()["sops_key"]
+
+
+def test_a_destroyed_vault_holds_its_name_until_it_is_recovered_with_its_key(up):
+    before = up.stage.engine.outputs()["sops_key"]
+    up.stage.engine.unprotect()
+    assert up.stage.engine.destroy().ok
+    assert list(azure(up).deleted_vaults) == ["ampere-kv-7c21"]
+    assert recovered(up) == before, "the files open again"
+
+
+def test_a_vault_that_somebody_deleted_by_hand_is_recovered_in_the_same_way(up):
+    before, complete = up.stage.engine.outputs()["sops_key"], up.world.snapshot()
+    azure(up).remove(next(t.id for t in azure(up).things.values() if t.type.endswith("/vaults")))
+    assert up.stage.engine.refresh().ok
+    assert recovered(up) == before
+    assert up.world.snapshot() == complete, "the roles are assigned anew"
 
 
 def test_a_rotated_key_is_another_output_and_no_change(up):
@@ -331,6 +344,15 @@ def test_a_rehearsal_of_home_never_loads_azure_s_sdk():
     shutil.rmtree(folder)
     loaded = run.stdout.strip().splitlines()[-1]
     assert loaded == "['ampere_infra.rehearsal.doubles.azure_native']", "it is a second of work"
+
+
+def test_secrets_given_to_a_stack_that_has_none_are_wrong_input(tmp_path):
+    lines: list[str] = []
+    secrets = tmp_path / "home.enc.yaml"
+    secrets.write_text("{}")
+    code = rehearse("foundation", FOUNDATION, tmp_path / "out", secrets, say=lines.append)
+    assert code == 2
+    assert "foundation has no secrets; leave --secrets out" in lines[-1]
 
 
 def test_without_its_group_the_stack_says_how_to_get_it(monkeypatch, tmp_path):

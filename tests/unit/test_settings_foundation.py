@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 from settings_cases import PROJECT, as_the_engine_hands_it, patched
 
+from ampere_infra import cli
 from ampere_infra.check import check
 from ampere_infra.settings import load
 from ampere_infra.settings.checks.foundation import CHECKS
@@ -132,3 +133,10 @@ def test_check_tells_every_mistake_with_their_number(capsys, tmp_path):
     assert check("foundation", path) == 2
     err = capsys.readouterr().err.splitlines()
     assert err == [*fixture["mistakes"], "6 mistakes in the settings of foundation"]
+
+
+def test_the_command_writes_its_schema(tmp_path, capsys):
+    assert cli.main(["schema", "foundation", "--out", str(tmp_path)]) == 0
+    written = tmp_path / "foundation.schema.json"
+    assert capsys.readouterr().out.strip() == str(written)
+    assert json.loads(written.read_text(encoding="utf-8")) == SCHEMA
