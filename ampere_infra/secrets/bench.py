@@ -96,6 +96,7 @@ def read_bytes(path: Path) -> bytes:
 
 def replace(path: Path, content: bytes) -> None:
     """Put sealed ``content`` at ``path`` so that a power cut leaves the old or the new one."""
+    path = path.resolve()
     partial = path.with_name(f".{path.name}.partial")
     try:
         with partial.open("wb") as stream:

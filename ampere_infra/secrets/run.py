@@ -37,7 +37,7 @@ _RECIPIENTS = frozenset({
 })
 """Whom sops would seal a file for instead of those of `.sops.yaml`."""
 # fmt: on
-_running: set[subprocess.Popen[str]] = set()
+_running: set[subprocess.Popen[bytes]] = set()
 
 
 @dataclass(frozen=True)
@@ -66,20 +66,19 @@ def run(
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
         start_new_session=True,
     ) as process:
         _running.add(process)
         try:
-            stdout, stderr = process.communicate(text, LIMIT_SECONDS)
+            # In bytes, or Windows would make line ends of its own out of a sealed file's.
+            output = process.communicate(text.encode(), LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
             _end(process)
         except BaseException:
             _end(process)
             raise
         else:
+            stdout, stderr = (part.decode(errors="replace") for part in output)
             return Answer(process.returncode, stdout, stderr)
         finally:
             _running.discard(process)
@@ -138,7 +137,7 @@ def program(name: str, file: str) -> str:
         ) from None
 
 
-def _end(process: subprocess.Popen[str]) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """End ``process`` with all that it started."""
     if sys.platform == "win32":
         taskkill = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "taskkill.exe"

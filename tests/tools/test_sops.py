@@ -59,6 +59,11 @@ def test_a_sops_configuration_of_the_working_directory_does_not_matter(
     assert sops.decrypt(sealed) == values
 
 
+def test_line_ends_that_git_made_on_windows_do_not_matter(sealed, values):
+    sealed.write_bytes(sealed.read_bytes().replace(b"\n", b"\r\n"))
+    assert sops.decrypt(sealed) == values
+
+
 def test_a_second_read_in_one_run_does_not_call_sops_again(sealed, monkeypatch):
     first = sops.read("home", sealed)
     monkeypatch.setattr(tools, "path", lambda name: pytest.fail(f"{name} was called again"))

@@ -82,3 +82,24 @@ def test_a_file_that_changed_while_it_was_edited_is_left_alone(sealed, monkeypat
     with pytest.raises(SecretsError, match="meanwhile"):
         sops.edit(sealed)
     assert sealed.read_text().endswith("# other")
+
+
+def test_a_file_behind_a_link_is_changed_where_it_is(sealed, values):
+    link = sealed.with_name("link.enc.yaml")
+    link.symlink_to(sealed.name)
+    sops.set_value(link, "minio_root_password", "another-value")
+    assert link.is_symlink()
+    assert sops.decrypt(sealed)["minio_root_password"] == "another-value"
+
+
+def test_no_file_is_half_written_if_there_is_no_room(sealed, monkeypatch):
+    before = sealed.read_bytes()
+
+    def full(number):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(SecretsError, match="cannot be written: No space left"):
+        sops.rotate(sealed)
+    assert sealed.read_bytes() == before
+    assert not list(sealed.parent.glob("*.partial"))
