@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from ampere_infra.secrets.errors import SecretsError
+from ampere_infra.secrets.files import secrets_file
 from ampere_infra.secrets.model import generate
 from ampere_infra.secrets.sops import encrypt, make_age_key, read
 from ampere_infra.settings.load import model_of, read_stack_file
@@ -82,14 +83,10 @@ class Project(AbstractContextManager["Project"]):
         """The copy of the stack file that the engine reads."""
         return self.root / f"Pulumi.{self.stack}.yaml"
 
-    @property
-    def _has_secrets(self) -> bool:
-        return "secrets_file" in model_of(self.stack).model_fields
-
     def __enter__(self) -> Self:
         config = read_stack_file(self.config_file)
         if self.secrets_file is not None:
-            if not self._has_secrets:
+            if not model_of(self.stack).has_secrets:
                 remedy = f"{self.stack} has no secrets; leave --secrets out"
                 raise SecretsError(str(self.secrets_file), remedy)
             given = read(self.stack, self.secrets_file)
@@ -123,8 +120,8 @@ class Project(AbstractContextManager["Project"]):
         host = config.get("ampere:host")
         if isinstance(host, dict):
             config["ampere:host"] = self._reachable(cast("dict[str, object]", host))
-        if self._has_secrets:
-            config["ampere:secrets_file"] = self._secrets()
+        if model_of(self.stack).has_secrets:
+            self._seal()
         salt = self._salt()
         text = yaml.safe_dump(salt | {"config": config}, sort_keys=False, allow_unicode=True)
         self.stack_file.write_text(text, encoding="utf-8", newline="\n")
@@ -158,23 +155,22 @@ class Project(AbstractContextManager["Project"]):
         line = f"{','.join(str(name) for name in names if name)} {public.decode()}\n"
         known.write_text(line, encoding="utf-8", newline="\n")
 
-    def _secrets(self) -> str:
-        relative = f"secrets/{self.stack}.enc.yaml"
+    def _seal(self) -> None:
+        relative = secrets_file(self.stack)
         sealed = self.root / relative
         if sealed.exists():
-            return relative
+            return
         sealed.parent.mkdir()
         if self.secrets_file is not None:
             shutil.copy(self.secrets_file, sealed)
-            return relative
+            return
         age_key = self.private / "age.txt"
         recipient = make_age_key(age_key)
         age_key.chmod(0o600)
         self.environment["SOPS_AGE_KEY_FILE"] = str(age_key)
         self.secrets = generate(self.stack)
-        self._rule(relative, recipient)
+        self._rule(relative.as_posix(), recipient)
         encrypt(self.secrets, sealed)
-        return relative
 
     def _rule(self, file: str, recipient: str) -> None:
         """Say for whom the rehearsal's own secrets are sealed: its age key, and nobody else."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -19,7 +19,7 @@ from ampere_infra.settings.azure import (
     Repository,
     VaultName,
 )
-from ampere_infra.settings.types import Flag, Model
+from ampere_infra.settings.types import Flag, Model, StackSettings
 
 __all__ = ["Azure", "Developers", "FoundationSettings", "GitHub", "Key", "State", "Vault"]
 
@@ -94,8 +94,10 @@ class GitHub(Model):
     """Whether pull requests of the repository itself may open secrets and read the state."""
 
 
-class FoundationSettings(Model):
+class FoundationSettings(StackSettings):
     """All settings of ``foundation``; each field is the key ``ampere:FIELD`` of the stack file."""
+
+    has_secrets: ClassVar[bool] = False
 
     azure: Azure
     """Where in Azure everything is."""

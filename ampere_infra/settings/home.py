@@ -32,7 +32,7 @@ from ampere_infra.settings.site import (
     Worker,
     Workers,
 )
-from ampere_infra.settings.types import Model, SecretsPath
+from ampere_infra.settings.types import StackSettings
 
 __all__ = [
     "Airflow",
@@ -61,7 +61,7 @@ __all__ = [
 ]
 
 
-class HomeSettings(Model):
+class HomeSettings(StackSettings):
     """All settings of ``home``; each field is the key ``ampere:FIELD`` of the stack file."""
 
     cluster: Cluster
@@ -86,8 +86,6 @@ class HomeSettings(Model):
     """Container images of our own charts."""
     services: Services
     """The platform's services."""
-    secrets_file: SecretsPath = "secrets/home.enc.yaml"
-    """The SOPS file of this stack's secrets, relative to the project's folder."""
 
     def interface(self, machine: MachineSize) -> IPv4Interface:
         """``machine``'s address with the prefix length of the nodes' network."""

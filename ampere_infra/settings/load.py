@@ -15,7 +15,7 @@ from ampere_infra.settings.foundation import FoundationSettings
 from ampere_infra.settings.home import HomeSettings
 from ampere_infra.settings.mistakes import Location, Mistake, SettingsError, path_of, shown
 from ampere_infra.settings.partial import partially
-from ampere_infra.settings.remedies import mistakes_of
+from ampere_infra.settings.remedies import SECRETS_BELONG, mistakes_of
 
 Settings = HomeSettings | FoundationSettings
 
@@ -178,8 +178,8 @@ def _secure(value: object, location: Location = ()) -> Iterator[Location]:
 
 
 def _not_here(model: type[Settings], location: Location) -> Mistake:
-    remedy = "secrets belong in the SOPS file of ampere:secrets_file"
-    if "secrets_file" not in model.model_fields:
+    remedy = SECRETS_BELONG
+    if not model.has_secrets:
         remedy = "this stack has no secrets; write the value as it is"
     return Mistake(path_of(location), "", f"is encrypted by Pulumi; {remedy}")
 

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
     from pydantic_core import ErrorDetails
 
-    from ampere_infra.settings.types import Model
+    from ampere_infra.settings.types import Model, StackSettings
+
+SECRETS_BELONG = "secrets belong in the stack's SOPS file (docs/secrets.md)"
 
 
-def mistakes_of(model: type[Model], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
+def mistakes_of(model: type[StackSettings], errors: Iterable[ErrorDetails]) -> Iterator[Mistake]:
     """Yield a mistake for each of ``errors``, which validating ``model`` raised.
 
     A missing key is not reported beside its own misspelling.
@@ -47,7 +49,7 @@ def _is_echo(error: ErrorDetails) -> bool:
     return error["type"] == "too_short" and bool(error["input"])
 
 
-def _unknown(model: type[Model], location: Location, value: object) -> Mistake:
+def _unknown(model: type[StackSettings], location: Location, value: object) -> Mistake:
     key = location[-1]
     return Mistake(
         path_of(location),
@@ -56,13 +58,13 @@ def _unknown(model: type[Model], location: Location, value: object) -> Mistake:
     )
 
 
-def _suggestion(model: type[Model], location: Location) -> str:
+def _suggestion(model: type[StackSettings], location: Location) -> str:
     if close := _close(model, location):
         return f"did you mean {path_of((*location[:-1], close[0]))}?"
     if secretive(location[-1]):
-        if "secrets_file" not in model.model_fields:
+        if not model.has_secrets:
             return "this stack has no secrets; remove it"
-        return "secrets belong in the SOPS file of ampere:secrets_file"
+        return SECRETS_BELONG
     if elsewhere := [p for p in _places(model, str(location[-1])) if p[:-1] != location[:-1]]:
         return f"did you mean {path_of(elsewhere[0])}?"
     section = _section_at(model, location[:-1])

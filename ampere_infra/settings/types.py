@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,9 +34,9 @@ __all__ = [
     "NodePort",
     "Registry",
     "Seconds",
-    "SecretsPath",
     "Sha256",
     "Size",
+    "StackSettings",
     "Subnet",
     "Version",
 ]
@@ -46,6 +46,13 @@ class Model(BaseModel):
     """The base of every section: unknown keys are refused, values never change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class StackSettings(Model):
+    """The base of all settings of one stack: each field is the key ``ampere:FIELD``."""
+
+    has_secrets: ClassVar[bool] = True
+    """Whether the stack has a file of secrets."""
 
 
 def _spellings(text: str) -> tuple[str, ...]:
@@ -162,14 +169,6 @@ LocalPath = Annotated[
     ),
 ]
 """A path on the machine that runs Pulumi, Windows or not; ``~`` is the user's folder."""
-SecretsPath = Annotated[
-    str,
-    matching(
-        r"[^\x00-\x1f]*\.enc\.(?:yaml|yml|json)",
-        "write the path of a SOPS file, ending in .enc.yaml",
-        "secrets/home.enc.yaml",
-    ),
-]
 HostPath = Annotated[
     str,
     matching(

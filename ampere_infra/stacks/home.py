@@ -18,6 +18,7 @@ from ampere_infra.platform.provider import cluster_provider
 from ampere_infra.platform.records import ReleaseRecords
 from ampere_infra.platform.storage import LocalPath
 from ampere_infra.secrets import sops
+from ampere_infra.secrets.files import secrets_file
 from ampere_infra.settings.load import from_engine
 from ampere_infra.stacks import home_specs as specs
 from ampere_infra.stacks.home_machines import Machines
@@ -39,7 +40,7 @@ def build() -> None:
     """
     settings = from_engine("home")
     host = kvm_host(settings.host, Path.cwd())
-    secrets = sops.read("home", Path(settings.secrets_file))
+    secrets = sops.read("home", secrets_file("home"))
 
     pki = ClusterPki("pki", ClusterPkiArgs(settings.cluster.name))
     site = LibvirtSite("site", specs.site(settings, host))

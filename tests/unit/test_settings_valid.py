@@ -63,9 +63,9 @@ def test_settings_come_from_the_running_engine(monkeypatch):
 
 
 def test_a_secret_of_the_engine_is_refused_without_its_value(monkeypatch):
-    config = as_the_engine_hands_it(real()) | {"ampere:secrets_file": "hunter2"}
+    config = as_the_engine_hands_it(real()) | {"ampere:storage": "hunter2"}
     monkeypatch.setenv("PULUMI_CONFIG", json.dumps(config))
-    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["ampere:secrets_file"]))
+    monkeypatch.setenv("PULUMI_CONFIG_SECRET_KEYS", json.dumps(["ampere:storage"]))
     with pytest.raises(SettingsError) as raised:
         load.from_engine("home")
     assert "is encrypted by Pulumi" in str(raised.value)

@@ -6,6 +6,8 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ampere_infra.secrets.files import FOLDER, secrets_file
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -28,7 +30,7 @@ class Place:
     @property
     def secrets(self) -> Path:
         """The folder of which every file is sealed."""
-        return self.folder / "secrets"
+        return self.folder / FOLDER
 
     @property
     def rules(self) -> Path:
@@ -42,7 +44,7 @@ class Place:
 
     def file(self, stack: str) -> Path:
         """Return the file of the secrets of ``stack``."""
-        return self.secrets / f"{stack}.enc.yaml"
+        return self.folder / secrets_file(stack)
 
     def shown(self, path: Path) -> str:
         """Return ``path`` as a person in the project's folder writes it."""
