@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import padding, rsa
 ALGORITHM = "RSA-OAEP-256"
 OAEP = padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)
 KEY_DATA = "Microsoft.KeyVault/vaults/keys"
+OPERATIONS = ("encrypt", "decrypt")
 CRYPTO_USER = frozenset({"read", "encrypt/action", "decrypt/action"})
 """What of the role Key Vault Crypto User is asked for here."""
 
@@ -87,7 +88,7 @@ class Vault:
         return f"{self.url}/keys/{name}/{version}"
 
     def answer(self, who: Identity, method: str, parts: list[str], body: dict) -> dict:
-        """Answer ``/keys/NAME/VERSION[/OPERATION]``."""
+        """Answer ``/keys/NAME[/VERSION][/OPERATION]``; without a version, by the newest."""
         if who.tenant != self.tenant:
             expected = f"https://sts.windows.net/{self.tenant}/"
             raise RefusedError(
@@ -96,13 +97,15 @@ class Vault:
                 f"AKV10032: Invalid issuer. Expected one of {expected}, found {who.issuer}.",
             )
         name, version, operation = (*parts[1:], "", "", "")[:3]
+        if version in OPERATIONS:
+            version, operation = "", version
         action = f"{operation}/action" if operation else "read"
         self._authorize(who, name, version, action)
         version, found = self._find(name, version)
         kid = f"{self.url}/keys/{name}/{version}"
         if method == "GET" and not operation:
             return {"key": self._shown(kid, found), "attributes": {"enabled": found.enabled}}
-        if method != "POST" or operation not in {"encrypt", "decrypt"}:
+        if method != "POST" or operation not in OPERATIONS:
             raise RefusedError(405, "MethodNotAllowed", "The method is not allowed.")
         return {"kid": kid, "value": self._operated(found, operation, body)}
 
