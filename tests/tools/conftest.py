@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from kvm_host import KvmHostDouble
 from secrets_project import Project
+from sops_cases import rule
 
 from ampere_infra import tools
-from ampere_infra.secrets.model import MODELS
+from ampere_infra.secrets import sops
+from ampere_infra.secrets.model import MODELS, generate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +41,24 @@ def sops_alone(
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(tools, "path", lambda name, report=None: sops_programs[name])
+
+
+@pytest.fixture
+def values() -> dict[str, str]:
+    """What the file of ``home`` holds."""
+    return generate("home")
+
+
+@pytest.fixture
+def sealed(
+    sops_alone: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: dict[str, str]
+) -> Path:
+    """A file of ``values``, and the age key that opens it."""
+    path = tmp_path / "home.enc.yaml"
+    rule(path, [sops.make_age_key(tmp_path / "key.txt")])
+    sops.encrypt(values, path)
+    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
+    return path
 
 
 @pytest.fixture

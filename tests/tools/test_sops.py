@@ -10,23 +10,9 @@ from sops_cases import refused, rule
 
 from ampere_infra import tools
 from ampere_infra.secrets import sops
-from ampere_infra.secrets.model import HomeSecrets, SecretsError, generate
+from ampere_infra.secrets.model import HomeSecrets, SecretsError
 
 pytestmark = pytest.mark.usefixtures("sops_alone")
-
-
-@pytest.fixture
-def values():
-    return generate("home")
-
-
-@pytest.fixture
-def sealed(tmp_path, monkeypatch, values):
-    path = tmp_path / "home.enc.yaml"
-    rule(path, [sops.make_age_key(tmp_path / "key.txt")])
-    sops.encrypt(values, path)
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
-    return path
 
 
 def test_what_was_sealed_is_read_back(sealed, values):

@@ -5,23 +5,9 @@ import yaml
 from sops_cases import editor, refused, rule
 
 from ampere_infra.secrets import sops
-from ampere_infra.secrets.model import SecretsError, generate
+from ampere_infra.secrets.model import SecretsError
 
 pytestmark = pytest.mark.usefixtures("sops_alone")
-
-
-@pytest.fixture
-def values():
-    return generate("home")
-
-
-@pytest.fixture
-def sealed(tmp_path, monkeypatch, values):
-    path = tmp_path / "home.enc.yaml"
-    rule(path, [sops.make_age_key(tmp_path / "key.txt")])
-    sops.encrypt(values, path)
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
-    return path
 
 
 def test_one_value_is_changed_and_nothing_else(sealed, values):

@@ -4,28 +4,13 @@ import time
 from pathlib import Path
 
 import pytest
-from sops_cases import impostor, refused, rule
+from sops_cases import impostor, refused
 
 from ampere_infra import tools
 from ampere_infra.secrets import run, sops
-from ampere_infra.secrets.model import generate
 
 find = tools.path
 pytestmark = pytest.mark.usefixtures("sops_alone")
-
-
-@pytest.fixture
-def values():
-    return generate("home")
-
-
-@pytest.fixture
-def sealed(tmp_path, monkeypatch, values):
-    path = tmp_path / "home.enc.yaml"
-    rule(path, [sops.make_age_key(tmp_path / "key.txt")])
-    sops.encrypt(values, path)
-    monkeypatch.setenv("SOPS_AGE_KEY_FILE", str(tmp_path / "key.txt"))
-    return path
 
 
 def ended(status):
