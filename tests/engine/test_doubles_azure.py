@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from importlib.util import find_spec
 
 import grpc
 import pytest
@@ -12,9 +11,6 @@ from providers import RefusedError, message, providers, value
 from ampere_infra.rehearsal.doubles.values import UNKNOWN
 from ampere_infra.rehearsal.places.azure import Azure
 
-pytestmark = pytest.mark.skipif(
-    find_spec("pulumi_azure_native") is None, reason="uv sync --inexact --group foundation"
-)
 GROUP = "azure-native:resources:ResourceGroup"
 VAULT, KEY = "azure-native:keyvault:Vault", "azure-native:keyvault:Key"
 ACCOUNT = "azure-native:storage:StorageAccount"

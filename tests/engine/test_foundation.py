@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 from datetime import timedelta
-from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -22,9 +21,6 @@ from ampere_infra.rehearsal.stage import staged
 from ampere_infra.rehearsal.world import World
 from ampere_infra.settings.load import read_stack_file
 
-pytestmark = pytest.mark.skipif(
-    find_spec("pulumi_azure_native") is None, reason="uv sync --inexact --group foundation"
-)
 KEY_USER = "12338af0-0e69-4776-bea7-57ae8d297424"
 """Key Vault Crypto User, by Microsoft's list of built-in roles; so are the next two."""
 STATE_WRITER = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
 import pytest
 import shares
 from drill import FOUNDATION
 
-pytestmark = pytest.mark.skipif(
-    find_spec("pulumi_azure_native") is None, reason="uv sync --inexact --group foundation"
-)
 STACK = {"stack": "foundation", "config_file": FOUNDATION}
 TAKEN_OVER = 1
 """The properties of an account's blobs are there by default: writing them again is no conflict."""

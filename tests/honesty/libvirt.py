@@ -162,18 +162,7 @@ def _domains(session, volumes):
         "consoles": [{"type": "pty", "targetType": "serial", "targetPort": "0"}],
     }
     domain = session.made(DOMAIN, "machine", given)
-    other = {"name": "honest-other", "disks": [], "networkInterfaces": []}
-    wrong = {
-        "machine-of-the-name": {},
-        "disk-not-there": {**other, "disks": [{"volumeId": "/not-there"}]},
-        "network-not-there": {**other, "networkInterfaces": [{"networkName": "not-there"}]},
-        "odd-mac": {**other, "networkInterfaces": [{**interface, "mac": "52:54"}]},
-        "no-memory": {**other, "memory": 0},
-        "disk-in-use": {**other, "disks": disks},
-        "misspelt-disk": {**other, "disks": [{"volume": "x"}]},
-    }
-    for name, inputs in wrong.items():
-        session.refused(DOMAIN, name, {**given, **inputs})
+    _wrong_domains(session, given)
     unknown = [{"volumeId": UNKNOWN}, *disks[1:]]
     session.changed(
         DOMAIN,
@@ -209,3 +198,19 @@ def _domains(session, volumes):
     session.again(DOMAIN, "machine", domain, "read after another volume")
     session.deleted(DOMAIN, "machine", domain)
     session.gone(DOMAIN, "machine", domain)
+
+
+def _wrong_domains(session, given):
+    disks, interface = given["disks"], given["networkInterfaces"][0]
+    other = {"name": "honest-other", "disks": [], "networkInterfaces": []}
+    wrong = {
+        "machine-of-the-name": {},
+        "disk-not-there": {**other, "disks": [{"volumeId": "/not-there"}]},
+        "network-not-there": {**other, "networkInterfaces": [{"networkName": "not-there"}]},
+        "odd-mac": {**other, "networkInterfaces": [{**interface, "mac": "52:54"}]},
+        "no-memory": {**other, "memory": 0},
+        "disk-in-use": {**other, "disks": disks},
+        "misspelt-disk": {**other, "disks": [{"volume": "x"}]},
+    }
+    for name, inputs in wrong.items():
+        session.refused(DOMAIN, name, {**given, **inputs})
