@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ampere_infra.settings.home import Packages
 from ampere_infra.templates import render
 
 if TYPE_CHECKING:
@@ -18,7 +17,9 @@ class Distribution:
 
     suite: str
     """Its name in the repositories."""
+    mirror: str
     security_mirror: str
+    containerd_repository: str
     containerd_package: str
     tools: tuple[str, ...]
     """Packages at any version that Kubernetes, Cilium and the bootstrap need."""
@@ -27,7 +28,17 @@ class Distribution:
 DISTRIBUTIONS: Final = {
     "ubuntu-24.04": Distribution(
         suite="noble",
+        mirror="http://archive.ubuntu.com/ubuntu",
         security_mirror="http://security.ubuntu.com/ubuntu",
+        containerd_repository="https://download.docker.com/linux/ubuntu",
+        containerd_package="containerd.io",
+        tools=("conntrack", "ethtool", "iptables", "socat"),
+    ),
+    "debian-13": Distribution(
+        suite="trixie",
+        mirror="http://deb.debian.org/debian",
+        security_mirror="http://deb.debian.org/debian-security",
+        containerd_repository="https://download.docker.com/linux/debian",
         containerd_package="containerd.io",
         tools=("conntrack", "ethtool", "iptables", "socat"),
     ),
@@ -59,9 +70,9 @@ def distribution(cluster: ClusterSpec) -> Distribution:
 
 def sources(cluster: ClusterSpec) -> tuple[Source, Source]:
     """Return the repositories of Kubernetes and of the container runtime."""
-    minor = cluster.kubernetes.rpartition(".")[0]
+    known, minor = distribution(cluster), cluster.kubernetes.rpartition(".")[0]
     kubernetes = cluster.packages.kubernetes_repository.replace("{minor}", minor).rstrip("/")
-    containerd = cluster.packages.containerd_repository.rstrip("/")
+    containerd = (cluster.packages.containerd_repository or known.containerd_repository).rstrip("/")
     return (
         Source(
             name="kubernetes",
@@ -69,15 +80,15 @@ def sources(cluster: ClusterSpec) -> tuple[Source, Source]:
             suite="/",
             components="",
             key_url=f"{kubernetes}/Release.key",
-            fingerprint="DE15B14486CD377B9E876E1A234654DA9A296436",  # isv:kubernetes OBS project
+            fingerprint=cluster.packages.kubernetes_key,
         ),
         Source(
             name="containerd",
             uri=containerd,
-            suite=distribution(cluster).suite,
+            suite=known.suite,
             components="stable",
             key_url=f"{containerd}/gpg",
-            fingerprint="9DC858229FC7DD38854AE2D88D81803C0EBFCD88",  # Docker Release (CE deb)
+            fingerprint=cluster.packages.containerd_key,
         ),
     )
 
@@ -109,6 +120,5 @@ def apt_files(cluster: ClusterSpec) -> dict[str, str]:
 
 def mirrors(cluster: ClusterSpec) -> tuple[str, str]:
     """Return where the distribution's own packages and their security updates come from."""
-    mirror = cluster.packages.ubuntu_mirror
-    upstream = mirror == Packages().ubuntu_mirror
-    return mirror, distribution(cluster).security_mirror if upstream else mirror
+    known, mirror = distribution(cluster), cluster.packages.apt_mirror
+    return (mirror, mirror) if mirror else (known.mirror, known.security_mirror)

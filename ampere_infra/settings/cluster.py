@@ -9,7 +9,7 @@ from pydantic import Field
 from ampere_infra.settings.types import (
     DnsLabel,
     DnsName,
-    HttpsUrl,
+    Fingerprint,
     HttpUrl,
     Login,
     Model,
@@ -38,12 +38,16 @@ class Cluster(Model):
 class Packages(Model):
     """Where nodes get their packages from: mirrors are for users behind a slow line."""
 
-    ubuntu_mirror: HttpUrl = "http://archive.ubuntu.com/ubuntu"
-    """May be plain http: apt checks the signatures."""
-    kubernetes_repository: HttpsUrl = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
+    apt_mirror: HttpUrl | None = None
+    """Serves the distribution's own packages and their security updates; none: the distribution."""
+    kubernetes_repository: HttpUrl = "https://pkgs.k8s.io/core:/stable:/v{minor}/deb/"
     """``{minor}`` stands for the minor version, such as 1.36."""
-    containerd_repository: HttpsUrl = "https://download.docker.com/linux/ubuntu"
-    """Where the package ``containerd.io`` comes from."""
+    kubernetes_key: Fingerprint = "DE15B14486CD377B9E876E1A234654DA9A296436"
+    """The only key that may sign it: by default that of the OBS project isv:kubernetes."""
+    containerd_repository: HttpUrl | None = None
+    """Where the package ``containerd.io`` comes from; none: Docker's, for the distribution."""
+    containerd_key: Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
+    """The only key that may sign it: by default "Docker Release (CE deb)"."""
     image_registry: Registry | None = None
     """A registry that mirrors all others, or none."""
 

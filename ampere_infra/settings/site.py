@@ -67,7 +67,7 @@ class Storage(Model):
 class Image(Model):
     """The cloud image that root disks are laid over."""
 
-    distribution: Literal["ubuntu-24.04"]
+    distribution: Literal["ubuntu-24.04", "debian-13"]
     """The packages and units that nodes get are made for it."""
     url: HttpsUrl
     """Downloaded by the KVM host, once."""

@@ -141,6 +141,14 @@ Sha256 = Annotated[
         "5d41402abc4b2a76b9719d911017c592ae6f1b1fa2f4e4c1c5b1a3d5e0f7c8d9",
     ),
 ]
+Fingerprint = Annotated[
+    str,
+    matching(
+        r"[0-9A-F]{40}",
+        "write the 40 hex digits of an OpenPGP key's fingerprint, in capitals and without spaces",
+        "DE15B14486CD377B9E876E1A234654DA9A296436",
+    ),
+]
 HttpsUrl = Annotated[str, _url("https", "https://pkgs.k8s.io/")]
 HttpUrl = Annotated[str, _url("http|https", "http://archive.ubuntu.com/ubuntu")]
 """For what is signed, such as apt's indexes: the way there need not be trusted."""

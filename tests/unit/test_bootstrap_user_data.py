@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import json
 import re
 from dataclasses import replace
 from ipaddress import IPv4Address
@@ -144,9 +145,41 @@ def test_a_registry_mirror_serves_every_registry() -> None:
 
 def test_a_mirror_of_the_distribution_serves_its_security_updates_too() -> None:
     mirror = "http://mirror.local/ubuntu"
-    packages = Packages(ubuntu_mirror=mirror)
+    packages = Packages(apt_mirror=mirror)
     apt = yaml.safe_load(HOME.born(HOME.worker, packages=packages).text)["apt"]
     assert [apt[key][0]["uri"] for key in ("primary", "security")] == [mirror, mirror]
+
+
+@pytest.mark.parametrize(
+    ("name", "suite", "primary", "runtime"),
+    [
+        (
+            "ubuntu-24.04",
+            "noble",
+            "http://archive.ubuntu.com/ubuntu",
+            "https://download.docker.com/linux/ubuntu",
+        ),
+        (
+            "debian-13",
+            "trixie",
+            "http://deb.debian.org/debian",
+            "https://download.docker.com/linux/debian",
+        ),
+    ],
+)
+def test_a_distribution_is_data(name: str, suite: str, primary: str, runtime: str) -> None:
+    born = HOME.born(HOME.worker, distribution=name)
+    source = files_of(born)["/etc/apt/sources.list.d/ampere-containerd.sources"]
+    assert f"URIs: {runtime}\nSuites: {suite}\n" in source
+    assert yaml.safe_load(born.text)["apt"]["primary"][0]["uri"] == primary
+
+
+def test_a_mirror_of_kubernetes_may_have_a_key_of_its_own() -> None:
+    key = "0123456789" * 4
+    packages = Packages(kubernetes_repository="http://m.lan/k8s/", kubernetes_key=key)
+    born = HOME.born(HOME.worker, packages=packages)
+    known = json.loads(files_of(born)["/etc/ampere/node.json"])["keys"][0]
+    assert (known["url"], known["fingerprint"]) == ("http://m.lan/k8s/Release.key", key)
 
 
 @pytest.mark.parametrize(
