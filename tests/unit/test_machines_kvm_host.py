@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from machines_cases import USER_KEY, host
 
-from ampere_infra.machines.kvm_host import KNOWN_HOSTS, expanded, kvm_host
+from ampere_infra.machines.kvm_host import kvm_host
+from ampere_infra.machines.login import KNOWN_HOSTS, expanded
 from ampere_infra.settings.mistakes import SettingsError
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from pulumi_command import remote
 
 from ampere_infra.machines import scripts
 from ampere_infra.machines.commands import Script, on_host
-from ampere_infra.machines.kvm_host import DIAL_SECONDS, NODE_DIALS
+from ampere_infra.machines.kvm_host import NODE_DIALS
 from ampere_infra.machines.libvirt import kept
+from ampere_infra.machines.login import DIAL_SECONDS
 from ampere_infra.machines.machine import Machine
 from ampere_infra.machines.seed import digest, meta_data, nocloud_image, write_seed
 
