@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlparse
 
 from ampere_infra.rehearsal.doubles.base import Double
 from ampere_infra.rehearsal.doubles.kind import Failure, RefusalError
-from ampere_infra.rehearsal.doubles.libvirt.domains import DomainKind
-from ampere_infra.rehearsal.doubles.libvirt.networks import NetworkKind
-from ampere_infra.rehearsal.doubles.libvirt.pools import PoolKind
-from ampere_infra.rehearsal.doubles.libvirt.volumes import VolumeKind
+from ampere_infra.rehearsal.doubles.libvirt.domains import ModelledDomain
+from ampere_infra.rehearsal.doubles.libvirt.networks import ModelledNetwork
+from ampere_infra.rehearsal.doubles.libvirt.pools import ModelledPool
+from ampere_infra.rehearsal.doubles.libvirt.volumes import ModelledVolume
 from ampere_infra.rehearsal.doubles.values import Properties, text
 from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
@@ -35,10 +35,10 @@ class LibvirtDouble(Double):
         super().__init__(world)
         host = world.part(Hypervisor)
         self.kinds = {
-            "libvirt:index/pool:Pool": PoolKind(host),
-            "libvirt:index/volume:Volume": VolumeKind(host, world),
-            "libvirt:index/network:Network": NetworkKind(host),
-            "libvirt:index/domain:Domain": DomainKind(host, world),
+            "libvirt:index/pool:Pool": ModelledPool(host),
+            "libvirt:index/volume:Volume": ModelledVolume(host, world),
+            "libvirt:index/network:Network": ModelledNetwork(host),
+            "libvirt:index/domain:Domain": ModelledDomain(host, world),
         }
 
     def check_config(self, config: Properties) -> list[Failure]:

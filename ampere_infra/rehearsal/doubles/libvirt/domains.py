@@ -9,11 +9,14 @@ from pulumi_libvirt import DomainArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt import refusals
 from ampere_infra.rehearsal.doubles.libvirt.domain_rules import FOUND, NESTED, RULES
 from ampere_infra.rehearsal.doubles.values import UNKNOWN, Properties, Value, items, number, text
 from ampere_infra.rehearsal.places.hypervisor import Domain, Interface
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ampere_infra.rehearsal.places.hypervisor import Hypervisor, Network
     from ampere_infra.rehearsal.world import World
 
@@ -30,11 +33,6 @@ class DomainKind(Sdk2):
 
     arguments = DomainArgs
     rules = RULES
-    worst = frozenset({"create", "update", "delete"})
-
-    def __init__(self, host: Hypervisor, world: World) -> None:
-        self.host = host
-        self.world = world
 
     def fill(self, inputs: Properties) -> tuple[Properties, list[str]]:
         """Fill in what the schema has for disks and consoles, too."""
@@ -56,6 +54,67 @@ class DomainKind(Sdk2):
                 planned[key] = [{**found, **e} if isinstance(e, dict) else e for e in entries]
         return planned
 
+    def told(self, inputs: Properties, domain: Domain, *, fresh: bool) -> Properties:
+        """Return the state of a machine; a ``fresh`` one is as its inputs say."""
+        found: dict[str, Value] = {
+            **self.hardware(domain),
+            "autostart": domain.autostart,
+            "cpu": inputs.get("cpu") or {"mode": "custom"},
+            "memory": domain.memory,
+            "vcpu": domain.vcpu,
+            "running": inputs.get("running") if fresh else domain.running,
+        }
+        nics = items(inputs, "networkInterfaces")
+        if nics:
+            found["networkInterfaces"] = [
+                self._nic_state(nic, interface, fresh=fresh)
+                for nic, interface in zip(nics, domain.interfaces, strict=False)
+            ]
+        disks = [disk for disk in items(inputs, "disks") if isinstance(disk, dict)]
+        if fresh and disks:
+            found["disks"] = [{**disk, "scsi": bool(disk.get("scsi"))} for disk in disks]
+        elif domain.disks:
+            found["disks"] = [{"volumeId": key, "scsi": False} for key in domain.disks]
+        return state(inputs, **found)
+
+    def _nic_state(self, nic: Value, interface: Interface, *, fresh: bool) -> Value:
+        """Return an interface as libvirt shows it: no lease, no address."""
+        given = nic if isinstance(nic, dict) else {}
+        found: Properties = {
+            "waitForLease": False,
+            "mac": interface.mac,
+            "networkName": interface.network,
+            "networkId": self.network_id(interface.network),
+            "hostname": "",
+            "addresses": [],
+        }
+        # An update of an interface changes the state, not the machine: a refresh tells.
+        return {**found, **given} if fresh else {**given, **found}
+
+    def hardware(self, domain: Domain) -> Mapping[str, Value]:
+        """Return what the provider finds of the host's hardware, and the machine's."""
+        del domain
+        return _ALWAYS
+
+    def network_id(self, name: str) -> str:
+        """Return the UUID of a network, or nothing."""
+        raise NotImplementedError
+
+
+class ModelledDomain(DomainKind):
+    """A machine of the model."""
+
+    worst = frozenset({"create", "update", "delete"})
+
+    def __init__(self, host: Hypervisor, world: World) -> None:
+        self.host = host
+        self.world = world
+
+    def network_id(self, name: str) -> str:
+        """Return the UUID of a network of the model."""
+        network = self.host.networks.get(name)
+        return network.uuid if network is not None else ""
+
     def create(self, call: Call) -> Made:
         """Define and start a machine; when the start fails, it stays defined."""
         domain = self._wanted(call.inputs)
@@ -69,7 +128,7 @@ class DomainKind(Sdk2):
         self._start(domain, breaks=call.fails)
         if call.inputs.get("running") is False:
             self.host.stop(domain)
-        return Made(domain.uuid, self._state(call.inputs, domain, fresh=True))
+        return Made(domain.uuid, self.told(call.inputs, domain, fresh=True))
 
     def read(self, call: Call) -> Made | None:
         """Return the machine that has this id."""
@@ -85,32 +144,26 @@ class DomainKind(Sdk2):
                     "error retrieving volume for disk: Requested operation is not valid: "
                     f"storage pool '{pool.name}' is not active"
                 )
-        return Made(call.id, self._state(call.old, domain, fresh=False))
+        return Made(call.id, self.told(call.old, domain, fresh=False))
 
     def change(self, call: Call) -> Made:
         """Start the machine if it does not run, and set what can be set on a live one."""
         domain = self.host.domain_of(call.id)
         if domain is None:
-            raise RefusalError(
-                "error retrieving libvirt domain by update: "
-                f"Domain not found: no domain with matching uuid '{call.id}'"
-            )
-        made = Made(call.id, {**call.old, **self._state(call.inputs, domain, fresh=True)})
+            raise refusals.no_domain(call.id, "update")
+        made = Made(call.id, {**call.old, **self.told(call.inputs, domain, fresh=True)})
         if call.fails:
             raise IncompleteError(made, ["client socket is closed"])
         if not domain.running:
             self._start(domain, breaks=False)
         domain.autostart = bool(call.inputs.get("autostart", domain.autostart))
-        return Made(call.id, {**call.old, **self._state(call.inputs, domain, fresh=True)})
+        return Made(call.id, {**call.old, **self.told(call.inputs, domain, fresh=True)})
 
     def delete(self, call: Call) -> None:
         """Stop and forget the machine; to libvirt's provider its absence is an error."""
         domain = self.host.domain_of(call.id)
         if domain is None:
-            raise RefusalError(
-                f"error retrieving libvirt domain by delete: "
-                f"Domain not found: no domain with matching uuid '{call.id}'"
-            )
+            raise refusals.no_domain(call.id, "delete")
         if call.fails:
             self.host.stop(domain)
             raise RefusalError(
@@ -169,10 +222,7 @@ class DomainKind(Sdk2):
         key = text(disk, "volumeId")
         volume = self.host.volumes.get(key)
         if key and volume is None:
-            raise RefusalError(
-                f"can't retrieve volume {key}: Storage volume not found: "
-                f"no storage vol with matching key {key}"
-            )
+            raise refusals.no_volume(key)
         if volume is not None and volume.backing and volume.backing not in self.host.volumes:
             raise RefusalError(
                 "error creating libvirt domain: Cannot access backing file "
@@ -199,48 +249,11 @@ class DomainKind(Sdk2):
     def _network(self, nic: Properties) -> Network | None:
         if name := text(nic, "networkName"):
             if name not in self.host.networks:
-                raise RefusalError(f"can't retrieve network '{name}'")
+                raise refusals.no_network_named(name)
             return self.host.networks[name]
         if identity := text(nic, "networkId"):
             found = self.host.network_of(identity)
             if found is None:
-                raise RefusalError(f"can't retrieve network ID {identity}")
+                raise refusals.no_network_of_id(identity)
             return found
         return None
-
-    def _state(self, inputs: Properties, domain: Domain, *, fresh: bool) -> Properties:
-        found: dict[str, Value] = {
-            **_ALWAYS,
-            "autostart": domain.autostart,
-            "cpu": inputs.get("cpu") or {"mode": "custom"},
-            "memory": domain.memory,
-            "vcpu": domain.vcpu,
-            "running": inputs.get("running") if fresh else domain.running,
-        }
-        nics = items(inputs, "networkInterfaces")
-        if nics:
-            found["networkInterfaces"] = [
-                self._nic_state(nic, interface, fresh=fresh)
-                for nic, interface in zip(nics, domain.interfaces, strict=False)
-            ]
-        disks = [disk for disk in items(inputs, "disks") if isinstance(disk, dict)]
-        if fresh and disks:
-            found["disks"] = [{**disk, "scsi": bool(disk.get("scsi"))} for disk in disks]
-        elif domain.disks:
-            found["disks"] = [{"volumeId": key, "scsi": False} for key in domain.disks]
-        return state(inputs, **found)
-
-    def _nic_state(self, nic: Value, interface: Interface, *, fresh: bool) -> Value:
-        """Return an interface as libvirt shows it: no lease, no address."""
-        given = nic if isinstance(nic, dict) else {}
-        network = self.host.networks.get(interface.network)
-        found: Properties = {
-            "waitForLease": False,
-            "mac": interface.mac,
-            "networkName": interface.network,
-            "networkId": network.uuid if network is not None else "",
-            "hostname": "",
-            "addresses": [],
-        }
-        # An update of an interface changes the state, not the machine: a refresh tells.
-        return {**found, **given} if fresh else {**given, **found}

@@ -12,6 +12,8 @@ from ampere_infra.rehearsal.doubles.values import Properties, Value, table, text
 from ampere_infra.rehearsal.places.hypervisor import Pool
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
 _CAPACITY = 2 * 1024**4
@@ -29,10 +31,6 @@ class PoolKind(Sdk2):
         computed=frozenset({"capacity", "allocation", "available", "target", "target.path"}),
         updatable=False,
     )
-    worst = frozenset({"create", "delete"})
-
-    def __init__(self, host: Hypervisor) -> None:
-        self.host = host
 
     def validate(self, call: Call) -> list[Failure]:
         """Refuse the old and the new way of giving the path at once."""
@@ -41,16 +39,34 @@ class PoolKind(Sdk2):
             return [Failure(f"{reason}. Examine values at '{call.name}.path'.")]
         return []
 
-    def create(self, call: Call) -> Made:
-        """Define, build and start a pool; a failure between leaves it defined."""
-        name, kind = text(call.inputs, "name"), text(call.inputs, "type")
-        if name in self.host.pools:
+    def wanted(self, inputs: Properties, *, is_there: Callable[[str], bool]) -> tuple[str, str]:
+        """Return the name and the path of a new pool, or refuse it before libvirt is asked."""
+        name = text(inputs, "name")
+        if is_there(name):
             raise RefusalError(f"storage pool '{name}' already exists")
-        if kind not in ("dir", "logical"):
+        if text(inputs, "type") not in ("dir", "logical"):
             raise RefusalError(
                 'only storage pools of type "dir" and "logical" are supported',
             )
-        path = text(table(call.inputs, "target"), "path") or text(call.inputs, "path")
+        return name, text(table(inputs, "target"), "path") or text(inputs, "path")
+
+    def told(self, inputs: Properties, name: str, path: str, **numbers: Value) -> Properties:
+        """Return the state of a pool; ``numbers`` are bytes."""
+        where: dict[str, Value] = {} if inputs.get("path") else {"target": {"path": path}}
+        return state(inputs, name=name, **where, **numbers)
+
+
+class ModelledPool(PoolKind):
+    """A pool of the model."""
+
+    worst = frozenset({"create", "delete"})
+
+    def __init__(self, host: Hypervisor) -> None:
+        self.host = host
+
+    def create(self, call: Call) -> Made:
+        """Define, build and start a pool; a failure between leaves it defined."""
+        name, path = self.wanted(call.inputs, is_there=self.host.pools.__contains__)
         if not path.startswith("/"):
             raise RefusalError(
                 "error creating libvirt storage pool: unsupported configuration: "
@@ -90,10 +106,11 @@ class PoolKind(Sdk2):
 
     def _state(self, inputs: Properties, pool: Pool) -> Properties:
         used = sum(v.size for v in self.host.volumes.values() if v.pool == pool.name)
-        where: dict[str, Value] = {} if inputs.get("path") else {"target": {"path": pool.path}}
-        numbers: dict[str, Value] = {
-            "capacity": _CAPACITY,
-            "allocation": used,
-            "available": _CAPACITY - used,
-        }
-        return state(inputs, name=pool.name, **where, **numbers)
+        return self.told(
+            inputs,
+            pool.name,
+            pool.path,
+            capacity=_CAPACITY,
+            allocation=used,
+            available=_CAPACITY - used,
+        )

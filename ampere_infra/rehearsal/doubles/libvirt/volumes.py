@@ -10,6 +10,7 @@ from pulumi_libvirt import VolumeArgs
 
 from ampere_infra.rehearsal.doubles.bridged import Rules, Sdk2, state
 from ampere_infra.rehearsal.doubles.kind import Call, IncompleteError, Made, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt import refusals
 from ampere_infra.rehearsal.doubles.values import Properties, number, text
 from ampere_infra.rehearsal.places.hypervisor import Volume
 from ampere_infra.rehearsal.places.seeds import is_iso, read_seed
@@ -21,11 +22,7 @@ if TYPE_CHECKING:
 _LEAST = 1024
 """Bytes that libvirt rounds the provider's default of one up to."""
 _FORMATS = ("raw", "qcow2", "iso", "qcow", "qed", "vmdk", "vpc", "cow", "cloop", "dmg", "bochs")
-_QCOW2 = b"QFI\xfb\x00\x00\x00\x03"
 _EXCLUDE = "'{}' can't be specified when also 'source' is given"
-_TOO_SMALL = """when 'size' is specified, it shouldn't
-be smaller than the backing store specified with
-'base_volume_id' or 'base_volume_name/base_volume_pool'"""
 
 
 class VolumeKind(Sdk2):
@@ -41,6 +38,32 @@ class VolumeKind(Sdk2):
         defaults={"pool": "default"},
         updatable=False,
     )
+
+    def refuse_mixture(self, inputs: Properties) -> None:
+        """Refuse inputs that exclude each other, before libvirt is asked."""
+        if text(inputs, "source"):
+            for key, name in (
+                ("size", "size"),
+                ("baseVolumeId", "base_volume_id"),
+                ("baseVolumeName", "base_volume_name"),
+            ):
+                if inputs.get(key):
+                    raise RefusalError(_EXCLUDE.format(name))
+        elif text(inputs, "baseVolumeId") and inputs.get("baseVolumeName"):
+            raise RefusalError(
+                "'base_volume_name' can't be specified when also 'base_volume_id' is given"
+            )
+
+    def told(self, inputs: Properties, volume: Volume) -> Properties:
+        """Return the state of a volume."""
+        return state(
+            inputs, name=volume.name, pool=volume.pool, size=volume.size, format=volume.format
+        )
+
+
+class ModelledVolume(VolumeKind):
+    """A volume of the model."""
+
     worst = frozenset({"create"})
 
     def __init__(self, host: Hypervisor, world: World) -> None:
@@ -51,7 +74,7 @@ class VolumeKind(Sdk2):
         """Make the volume, or silently take over the one of that name, and upload its source."""
         pool = self.host.pools.get(text(call.inputs, "pool"))
         if pool is None:
-            raise RefusalError(f"can't find storage pool '{text(call.inputs, 'pool')}'")
+            raise refusals.no_pool(text(call.inputs, "pool"))
         if not pool.active:
             raise RefusalError(
                 f"Requested operation is not valid: storage pool '{pool.name}' is not active"
@@ -64,7 +87,7 @@ class VolumeKind(Sdk2):
             volume.size, volume.whole = wanted.size, not call.fails
             volume.format = _probed(content, wanted.format)
             volume.seed = None if call.fails else read_seed(content)
-        made = Made(volume.key, self._state(call.inputs, volume))
+        made = Made(volume.key, self.told(call.inputs, volume))
         if call.fails:
             # What did not arrive has no format that could be found; only a refresh will tell.
             volume.format = volume.format if content is None else "raw"
@@ -74,7 +97,7 @@ class VolumeKind(Sdk2):
     def read(self, call: Call) -> Made | None:
         """Return the volume that has this key."""
         volume = self.host.volumes.get(call.id)
-        return Made(call.id, self._state(call.old, volume)) if volume else None
+        return Made(call.id, self.told(call.old, volume)) if volume else None
 
     def delete(self, call: Call) -> None:
         """Remove the volume; neither its absence nor its use is an error."""
@@ -84,6 +107,7 @@ class VolumeKind(Sdk2):
     def _fill(self, volume: Volume, call: Call) -> bytes | None:
         """Give ``volume`` what the inputs say and return the content to upload, if any."""
         inputs = call.inputs
+        self.refuse_mixture(inputs)
         volume.format = text(inputs, "format") or "qcow2"
         if volume.format not in _FORMATS:
             raise RefusalError(
@@ -98,64 +122,36 @@ class VolumeKind(Sdk2):
             volume.backing = base.key
             volume.size = number(inputs, "size") or base.size
             if volume.size < base.size:
-                raise RefusalError(_TOO_SMALL)
+                raise refusals.too_small()
         return None
 
     def _take_source(self, volume: Volume, inputs: Properties) -> bytes:
-        for key, name in (
-            ("size", "size"),
-            ("baseVolumeId", "base_volume_id"),
-            ("baseVolumeName", "base_volume_name"),
-        ):
-            if inputs.get(key):
-                raise RefusalError(_EXCLUDE.format(name))
-        content = _source(text(inputs, "source"))
-        if content.startswith(_QCOW2) and volume.format != "qcow2":
-            raise RefusalError(
-                "format other than QCOW2 explicitly specified for image detected as QCOW2 image: "
-                + text(inputs, "source")
-            )
+        source = text(inputs, "source")
+        content = local(source).read_bytes()
+        refusals.is_qcow2(content, volume.format, source)
         volume.size = len(content)
         return content
 
     def _base(self, volume: Volume, inputs: Properties) -> Volume | None:
         if key := text(inputs, "baseVolumeId"):
-            if inputs.get("baseVolumeName"):
-                raise RefusalError(
-                    "'base_volume_name' can't be specified when also 'base_volume_id' is given"
-                )
             found = self.host.volumes.get(key)
             if found is None:
-                raise RefusalError(
-                    f"can't retrieve volume ID '{key}': Storage volume not found: "
-                    f"no storage vol with matching key {key}"
-                )
+                raise refusals.no_base_key(key)
             return found
         name = text(inputs, "baseVolumeName")
         if not name:
             return None
         pool = text(inputs, "baseVolumePool") or volume.pool
         if pool not in self.host.pools:
-            raise RefusalError(f"can't find storage pool '{pool}'")
+            raise refusals.no_pool(pool)
         found = self.host.volume(pool, name)
         if found is None:
-            raise RefusalError(
-                f"can't retrieve base volume with name '{name}': Storage volume not found: "
-                f"no storage vol with matching name '{name}'"
-            )
+            raise refusals.no_base(name)
         return found
-
-    def _state(self, inputs: Properties, volume: Volume) -> Properties:
-        return state(
-            inputs, name=volume.name, pool=volume.pool, size=volume.size, format=volume.format
-        )
 
     def _broken(self, call: Call) -> str:
         if source := text(call.inputs, "source"):
-            return (
-                f"error while uploading source {source}: "
-                "error while uploading volume: Cannot write data: Broken pipe"
-            )
+            return upload_failed(source, "Cannot write data: Broken pipe")
         return "client socket is closed"
 
 
@@ -163,20 +159,28 @@ def _probed(content: bytes, declared: str) -> str:
     """Return the format that libvirt finds in a file, whatever it was declared to be."""
     if is_iso(content):
         return "iso"
-    return "qcow2" if content.startswith(_QCOW2) else "raw" if declared == "iso" else declared
+    if refusals.is_qcow2(content, "", ""):
+        return "qcow2"
+    return "raw" if declared == "iso" else declared
 
 
-def _source(source: str) -> bytes:
+def upload_failed(source: str, why: str) -> str:
+    """Return what the provider says of an upload that broke off."""
+    return f"error while uploading source {source}: error while uploading volume: {why}"
+
+
+def local(source: str) -> Path:
+    """Return the file on this machine that ``source`` names.
+
+    Raises:
+        RefusalError: It names none, or none that is there.
+    """
     parts = urlparse(source)
     if parts.scheme.startswith("http"):
         raise RefusalError(
             f"error while determining image type for {source}: the rehearsal has no network"
         )
     path = Path(unquote(parts.path)) if parts.scheme == "file" else Path(source)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise RefusalError(
-            f"error while determining image type for {source}: "
-            f"error while opening {source}: open {source}: no such file or directory"
-        ) from error
+    if not path.is_file():
+        raise refusals.cannot_open(source)
+    return path
