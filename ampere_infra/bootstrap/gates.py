@@ -9,6 +9,7 @@ import pulumi
 
 from ampere_infra.bootstrap import drift
 from ampere_infra.bootstrap.commands import on_node
+from ampere_infra.bootstrap.node.core import BLOCKED
 from ampere_infra.bootstrap.node_files import BIRTH
 from ampere_infra.bootstrap.units import STATE
 from ampere_infra.templates import render
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 3
 """Seconds between two looks at a marker."""
+BLOCKED_GRACE: Final = 30
+"""Seconds that a stage must have been blocked for: it may be mended by what goes on elsewhere."""
 GRACE: Final = 300
 """Seconds that the engine waits longer than a gate, which knows better why nothing came."""
 
@@ -59,7 +62,15 @@ NODE_JOINED: Final = Stage(
 )
 
 
-def script(node: str, stage: Stage, deadline: int, state: str = STATE, pause: int = PAUSE) -> str:
+def script(  # noqa: PLR0913 - tests have places of their own
+    node: str,
+    stage: Stage,
+    deadline: int,
+    state: str = STATE,
+    *,
+    pause: int = PAUSE,
+    blocked: str = BLOCKED,
+) -> str:
     """Return the POSIX sh text that waits for ``stage`` on ``node``.
 
     It needs nothing that the first stage brings. It counts its own seconds, because the clock may
@@ -71,6 +82,7 @@ def script(node: str, stage: Stage, deadline: int, state: str = STATE, pause: in
         deadline: after so many seconds it gives up, with the end of the units' journal.
         state: the folder of the markers.
         pause: seconds between two looks.
+        blocked: the folder where the node says what only a person can change; it gives up then.
     """
     return render(
         "bootstrap/gate.j2",
@@ -80,6 +92,8 @@ def script(node: str, stage: Stage, deadline: int, state: str = STATE, pause: in
         units=" ".join(f"--unit='{unit}'" for unit in stage.units),
         deadline=deadline,
         pause=pause,
+        blocked=blocked,
+        grace=BLOCKED_GRACE,
         result=stage.result,
     )
 

@@ -103,6 +103,22 @@ def test_a_gate_says_every_15_seconds_what_it_waits_for(tmp_path: Path) -> None:
     ]
 
 
+def test_a_gate_gives_up_early_where_only_a_person_can_help(
+    tmp_path: Path, bin_folder: Path
+) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.mkdir()
+    (blocked / "packages").write_text("ampere-node packages: the disk is full\n")
+    text = gates.script("node", some(tmp_path), 900, str(tmp_path), blocked=str(blocked))
+    done = wait(text)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "node: OS_READY will not come before somebody changes this:\n"
+        "ampere-node packages: the disk is full\n"
+    )
+    assert len((bin_folder / "slept").read_text().split()) <= 11, "half a minute's patience"
+
+
 def test_a_gate_really_waits(tmp_path: Path) -> None:
     text = gates.script("node1", some(tmp_path), 1, state=str(tmp_path), pause=1)
     done = wait(text.replace("sudo -n journalctl", "echo journal"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import ssl
@@ -189,6 +190,30 @@ def test_a_failure_is_one_line_and_status_1(
     node.answer("kubectl", "exit 1")
     assert program.main(["write-join"]) == 1
     assert capsys.readouterr().err.startswith("ampere-node write-join: no cluster-info yet")
+
+
+def test_what_only_a_person_can_change_is_told_until_it_is_changed(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = node.root / "run/ampere/blocked/os-ready"
+    monkeypatch.setattr(system, "ROOM", 1 << 40)
+    assert program.main(["os-ready"]) == 1
+    assert "the disk is full: / has " in told.read_text()
+    monkeypatch.setattr(system, "ROOM", 1)
+    program.main(["os-ready"])
+    assert not told.exists(), "there is room again"
+
+
+def test_a_disk_that_fills_up_meanwhile_is_told_as_well(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/var/lib/ampere")
+
+    monkeypatch.setattr(system, "os_ready", full)
+    assert program.main(["os-ready"]) == 1
+    told = (node.root / "run/ampere/blocked/os-ready").read_text()
+    assert "No space left on device: /var/lib/ampere" in told
 
 
 def test_an_unknown_command_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import sys
 
-from .core import Failed, say
+from .core import BLOCKED, Blocked, Failed, at, say
 
 COMMANDS = {
     "os-ready": "system",
@@ -32,13 +33,34 @@ def main(arguments: list[str]) -> int:
         say(f"ampere-node: use one of {', '.join(COMMANDS)}")
         return 2
     name, *rest = arguments
+    blocked = at(f"{BLOCKED}/{name}")
     try:
-        module = importlib.import_module(f".{COMMANDS[name]}", __package__)
-        getattr(module, name.replace("-", "_"))(*rest)
+        run(name, rest)
     except Failed as failure:
-        say(f"ampere-node {name}: {failure}")
+        text = f"ampere-node {name}: {failure}"
+        say(text)
+        blocked.unlink(missing_ok=True)
+        if isinstance(failure, Blocked):
+            blocked.parent.mkdir(parents=True, exist_ok=True)
+            blocked.write_text(f"{text}\n", encoding="utf-8")
         return 1
+    blocked.unlink(missing_ok=True)
     return 0
+
+
+def run(name: str, arguments: list[str]) -> None:
+    """Run the command called ``name``.
+
+    Raises:
+        Failed: it cannot go on.
+    """
+    module = importlib.import_module(f".{COMMANDS[name]}", __package__)
+    try:
+        getattr(module, name.replace("-", "_"))(*arguments)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise Blocked(f"the disk is full: {error.strerror}: {error.filename}") from error
 
 
 if __name__ == "__main__":

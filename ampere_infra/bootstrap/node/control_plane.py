@@ -17,7 +17,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .core import Failed, at, facts, mark, private_folder, run, say, write
+from .core import Blocked, Failed, at, facts, mark, private_folder, room, run, say, write
 from .receive import PKI
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 KUBERNETES = "/etc/kubernetes"
 CONFIG = "/etc/ampere/kubeadm-init.yaml"
+ROOM = 1024
+"""MiB: the images of the control plane and their logs."""
+ROOM_FOR_ETCD = 256
+"""MiB: etcd writes 64 MiB of its log ahead."""
 KEPT = (
     "sa.key",
     "sa.pub",
@@ -40,15 +44,18 @@ def init() -> None:
     """Create the control plane, or take it up again, then earn ``CONTROL_PLANE_CREATED``.
 
     Raises:
-        Failed: kubeadm failed, or the data disk belongs to another cluster.
+        Failed: kubeadm failed.
+        Blocked: the data disk belongs to another cluster, or there is no room left.
     """
     known = facts()
+    for path, mebibytes in (("/", ROOM), (known["data_mount"], ROOM_FOR_ETCD)):
+        room(path, mebibytes)
     etcd = at(known["data_mount"]) / "etcd"
     stamp = etcd.with_name("cluster")
     if stamp.exists():
         owner = stamp.read_text(encoding="utf-8").strip()
         if owner != known["cluster"]:
-            raise Failed(f"the data disk belongs to the cluster {owner}: left alone")
+            raise Blocked(f"the data disk belongs to the cluster {owner}: left alone")
         take_up(etcd)
     else:
         begin(etcd)

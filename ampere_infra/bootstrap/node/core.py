@@ -14,8 +14,16 @@ ROOT = Path(os.environ.get("AMPERE_ROOT", "/"))
 """Tests put it elsewhere; sudo and systemd pass no such variable on."""
 
 
+BLOCKED = "/run/ampere/blocked"
+"""One file for each command that waits for a person; whoever waits for a marker reads them."""
+
+
 class Failed(Exception):  # noqa: N818 - it is a verdict; the unit that failed is tried again
     """The command cannot go on; systemd tries it again later."""
+
+
+class Blocked(Failed):
+    """Trying again will not help before a person has changed something."""
 
 
 def at(path: str) -> Path:
@@ -76,6 +84,24 @@ def mark(marker: str) -> None:
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     write(at(f"/var/lib/ampere/{marker}"), f"{now}\n")
     say(f"{marker} at {now}")
+
+
+def room(path: str, mebibytes: int) -> None:
+    """Make sure that the file system of ``path``, which need not exist, has so much room left.
+
+    Raises:
+        Blocked: it has not.
+    """
+    folder = at(path)
+    while not folder.exists():
+        folder = folder.parent
+    found = os.statvfs(folder)
+    left = found.f_bavail * found.f_frsize >> 20
+    if left < mebibytes:
+        raise Blocked(
+            f"the disk is full: {path} has {left} MiB left, {mebibytes} MiB are needed; "
+            "make room there, or make the disk larger"
+        )
 
 
 def run(*command: str, stdin: str | None = None, timeout: float | None = None) -> None:

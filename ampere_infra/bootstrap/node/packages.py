@@ -12,7 +12,7 @@ import os
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from .core import Failed, ask, at, facts, mark, run, write
+from .core import Blocked, Failed, ask, at, facts, mark, room, run, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,12 +25,15 @@ INSTALL = (
     "install",
 )
 """Keeps our configuration of containerd, which cloud-init wrote before its package came."""
+ROOM = 1024
+"""MiB: what the packages take, and their archives meanwhile."""
 FINISH = ("dpkg", "--force-confdef", "--force-confold", "--configure", "--pending")
 
 
 def packages() -> None:
     """Install, pin and start what a node runs, then earn ``PACKAGES_INSTALLED``."""
     known = facts()
+    room("/", ROOM)
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     for key in known["keys"]:
         trust(key)
@@ -62,7 +65,8 @@ def trust(key: dict[str, Any]) -> None:
     whose expiry was extended arrives extended; the pinned fingerprint decides.
 
     Raises:
-        Failed: it cannot be fetched, or is another key.
+        Failed: it cannot be fetched.
+        Blocked: it is another key.
     """
     try:
         # S310: both addresses come from the settings, which allow http(s) only.
@@ -72,7 +76,7 @@ def trust(key: dict[str, Any]) -> None:
         raise Failed(f"cannot fetch {key['url']}: {error}") from error
     found = fingerprints(text)
     if found != [key["fingerprint"]]:
-        raise Failed(f"{key['url']} is key {found}, not {key['fingerprint']}: not trusted")
+        raise Blocked(f"{key['url']} is key {found}, not {key['fingerprint']}: not trusted")
     write(at(key["path"]), text)
 
 

@@ -7,7 +7,7 @@ import socket
 import time
 from typing import TYPE_CHECKING
 
-from .core import Failed, ask, at, facts, mark, run, say, write
+from .core import Blocked, Failed, ask, at, facts, mark, room, run, say, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 CLOCK_WAIT = 90
 """Seconds to wait for the first time synchronisation; a node without a network goes on after."""
 
+ROOM = 64
+"""MiB: the little that this stage writes."""
+
 
 def os_ready() -> None:
     """Earn ``OS_READY``."""
     cloud_init_done()
+    room("/", ROOM)
     known = facts()
     for module in known["modules"]:
         run("modprobe", module)
@@ -82,14 +86,15 @@ def data_disk(device: str, label: str) -> None:
     whose label or type is another, whatever its ``overwrite`` says, and does it only once.
 
     Raises:
-        Failed: the device is missing, or holds something that is not ours.
+        Failed: the device is missing.
+        Blocked: it holds something that is not ours.
     """
     await_device(at(device))
     status, found, _ = ask("blkid", "--probe", "--output", "export", device)
     if status == 2:  # noqa: PLR2004 - blkid's status for "nothing found"
         run("mkfs.ext4", "-q", "-F", "-m", "0", "-L", label, device)
     elif f"LABEL={label}" not in found.splitlines() or "TYPE=ext4" not in found.splitlines():
-        raise Failed(f"{device} holds something that is not ours, left alone:\n{found}")
+        raise Blocked(f"{device} holds something that is not ours, left alone:\n{found}")
     run("udevadm", "trigger", "--settle", device)
 
 

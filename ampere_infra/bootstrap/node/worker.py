@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 import urllib.request
 
-from .core import Failed, ask, at, facts, mark, private_folder, run, say, write
+from .core import Failed, ask, at, facts, mark, private_folder, room, run, say, write
 from .receive import TOKEN
 
 KUBELET = "/etc/kubernetes/kubelet.conf"
 TEMPLATE = "/etc/ampere/kubeadm-join.yaml"
 LEFTOVERS = ("kubelet.conf", "bootstrap-kubelet.conf", "pki/ca.crt")
 """Files of an interrupted ``kubeadm join``, over which the next one would stumble."""
+ROOM = 512
+"""MiB: the kubelet's files and the first images."""
 PLACEHOLDER = "abcdef.0123456789abcdef"
 """Where the token goes in the configuration that cloud-init wrote; kubeadm's own sample token."""
 
@@ -23,6 +25,7 @@ def join() -> None:
         Failed: the control plane does not answer yet, or kubeadm failed.
     """
     known = facts()
+    room("/", ROOM)
     if not registered(known["name"]):
         check_control_plane(known["api_address"], known["join_port"])
         if any(at(f"/etc/kubernetes/{name}").exists() for name in LEFTOVERS):
@@ -59,7 +62,7 @@ def kubeadm_join() -> None:
     """Run ``kubeadm join`` with the token put into the pinned configuration, in memory."""
     text = at(TEMPLATE).read_text(encoding="utf-8")
     token = at(TOKEN).read_text(encoding="utf-8").strip()
-    folder = private_folder("/run/ampere")
+    folder = private_folder("/run/ampere/join")
     config = folder / "kubeadm-join.yaml"
     write(config, text.replace(PLACEHOLDER, token), 0o600)
     try:
