@@ -170,7 +170,7 @@ class TestHost:
 
     def start_libvirtd(self) -> None:
         """Start libvirtd, which has not run or was stopped."""
-        self.start("libvirtd", log="libvirtd.log")
+        self.start("libvirtd", f"--pid-file={self.folder}/libvirtd.pid", log="libvirtd.log")
         self._await(
             lambda: self.run("virsh", "uri", check=False).returncode == 0,
             "libvirtd",
