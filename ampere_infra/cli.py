@@ -96,7 +96,9 @@ def _add_tools(add: AddParser) -> None:
         epilog=_STATUSES,
     )
     parser.set_defaults(run=_tools)
-    parser.add_argument("names", metavar="NAME", nargs="*", help="which (default: all of them)")
+    parser.add_argument(
+        "names", metavar="NAME", nargs="*", help="which (default: all but the test machines')"
+    )
 
 
 def _add_stack(parser: argparse.ArgumentParser) -> None:
@@ -166,7 +168,7 @@ def _tools(chosen: argparse.Namespace) -> int:
         _complain(f"no tool is called {', '.join(unknown)}; there are: {', '.join(tools.TOOLS)}")
         return WRONG_INPUT
     try:
-        for name in chosen.names or tools.TOOLS:
+        for name in chosen.names or tools.usual():
             print(f"{name:12} {tools.path(name)}", flush=True)
     except tools.BuildError as error:
         _complain(str(error))

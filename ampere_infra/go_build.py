@@ -17,7 +17,7 @@ from pathlib import Path
 
 REPORT_SECONDS = 5.0
 LIMIT_SECONDS = 3600.0
-GO_NEEDED = "1.26"
+GO_NEEDED = "1.26.8"
 """The newest ``go`` directive among the pinned modules."""
 
 Report = Callable[[str], None]

@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from ampere_infra.go_build import Build, BuildError, Report, built
 FOLDER = Path(__file__).parent.parent / "tools"
 PROBE_SECONDS = 20
 
-__all__ = ["TOOLS", "BuildError", "Tool", "forget", "path", "pinned"]
+__all__ = ["TOOLS", "BuildError", "Tool", "forget", "own", "path", "pinned", "usual"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Module:
     """``{version}`` and ``{minor}`` stand for the pin's version and its minor part;
     ``{kubernetes}`` for the minor version of the pinned Kubernetes."""
     tags: str = ""
+    on_request: bool = False
+    """Whether only the test machines run its tools: they are built when somebody names them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,16 @@ _CHART_VERSION = " ".join(
     for package in ("chartutil", "lint/rules")
 )
 
+_KUBERNETES = Module(
+    "k8s.io/kubernetes",
+    minutes=4,
+    ldflags="-X k8s.io/component-base/version.gitVersion={version} "
+    "-X k8s.io/component-base/version.gitMajor=1 "
+    "-X k8s.io/component-base/version.gitMinor={minor} "
+    "-X k8s.io/client-go/pkg/version.gitVersion={version}",
+    tags="selinux,notest,grpcnotrace",
+)
+
 MODULES = {
     "pulumi": Module(
         "github.com/pulumi/pulumi/pkg/v3",
@@ -68,14 +80,23 @@ MODULES = {
     "kubeconform": Module(
         "github.com/yannh/kubeconform", minutes=0.2, ldflags="-X main.version={version}"
     ),
-    "kubernetes": Module(
-        "k8s.io/kubernetes",
-        minutes=4,
-        ldflags="-X k8s.io/component-base/version.gitVersion={version} "
-        "-X k8s.io/component-base/version.gitMajor=1 "
-        "-X k8s.io/component-base/version.gitMinor={minor} "
-        "-X k8s.io/client-go/pkg/version.gitVersion={version}",
-        tags="selinux,notest,grpcnotrace",
+    "kubernetes": _KUBERNETES,
+    # Apart, so that who needs kubeadm alone does not build the API server.
+    "kubernetes-server": replace(_KUBERNETES, minutes=8, on_request=True),
+    "etcd": Module("go.etcd.io/etcd/server/v3", minutes=1, on_request=True),
+    "coredns": Module("github.com/coredns/coredns", minutes=2, on_request=True),
+    "containerd": Module(
+        "github.com/containerd/containerd/v2",
+        minutes=2,
+        ldflags="-X github.com/containerd/containerd/v2/version.Version={version}",
+        tags="urfave_cli_no_docs,no_btrfs,no_devmapper,no_zfs",
+        on_request=True,
+    ),
+    "crictl": Module(
+        "sigs.k8s.io/cri-tools",
+        minutes=1,
+        ldflags="-X sigs.k8s.io/cri-tools/pkg/version.Version={version}",
+        on_request=True,
     ),
 }
 
@@ -96,6 +117,17 @@ TOOLS = {
     ),
     "kubeadm": Tool("kubernetes", "k8s.io/kubernetes/cmd/kubeadm", ("version", "-o", "short")),
     "kubectl": Tool("kubernetes", "k8s.io/kubernetes/cmd/kubectl", ("version", "--client")),
+    **{
+        name: Tool("kubernetes-server", f"k8s.io/kubernetes/cmd/{name}", ("--version",))
+        for name in ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
+    },
+    "etcd": Tool("etcd", "go.etcd.io/etcd/server/v3", ("--version",)),
+    "coredns": Tool("coredns", "github.com/coredns/coredns", ("-version",)),
+    **{
+        name: Tool("containerd", f"github.com/containerd/containerd/v2/cmd/{name}", ("-v",))
+        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+    },
+    "crictl": Tool("crictl", "sigs.k8s.io/cri-tools/cmd/crictl", ("--version",)),
 }
 
 
@@ -118,9 +150,35 @@ def path(name: str, report: Report = say) -> Path:
     if found is not None:
         return found
     try:
-        return _built(name, report)
+        return own(name, report)
     except BuildError as error:
         raise BuildError(f"{_passed_over(name)}{error}") from None
+
+
+def own(name: str, report: Report = say) -> Path:
+    """Return the tool that is built from the pinned source, whatever is on PATH.
+
+    Raises:
+        BuildError: It cannot be built; the text says what to do.
+    """
+    tool = TOOLS[name]
+    module = MODULES[tool.module]
+    version = pinned(tool.module, module.pin)
+    build = Build(
+        name=f"{tool.module} {version}",
+        folder=FOLDER / tool.module,
+        packages=tuple(t.package for t in TOOLS.values() if t.module == tool.module),
+        ldflags=_linked(module, version),
+        tags=module.tags,
+        minutes=module.minutes,
+    )
+    suffix = ".exe" if sys.platform == "win32" else ""
+    return built(build, report) / f"{_program(tool.package)}{suffix}"
+
+
+def usual() -> tuple[str, ...]:
+    """Return the names of the tools that people and the program itself run."""
+    return tuple(name for name, tool in TOOLS.items() if not MODULES[tool.module].on_request)
 
 
 def forget() -> None:
@@ -205,20 +263,10 @@ def _printed(program: str, name: str) -> str:
     return answer.stdout + answer.stderr
 
 
-def _built(name: str, report: Report) -> Path:
-    tool = TOOLS[name]
-    module = MODULES[tool.module]
-    version = pinned(tool.module, module.pin)
-    build = Build(
-        name=f"{tool.module} {version}",
-        folder=FOLDER / tool.module,
-        packages=tuple(t.package for t in TOOLS.values() if t.module == tool.module),
-        ldflags=_linked(module, version),
-        tags=module.tags,
-        minutes=module.minutes,
-    )
-    suffix = ".exe" if sys.platform == "win32" else ""
-    return built(build, report) / f"{tool.package.rpartition('/')[2]}{suffix}"
+def _program(package: str) -> str:
+    """Return what Go calls the program of ``package``: a major version is no name."""
+    folder, _, last = package.rpartition("/")
+    return folder.rpartition("/")[2] if re.fullmatch(r"v\d+", last) else last
 
 
 def _linked(module: Module, version: str) -> str:

@@ -47,6 +47,17 @@ def test_every_pinned_version_suits_itself():
         assert tools.suitable(name, tools.pinned(tool.module, tools.MODULES[tool.module].pin))
 
 
+def test_both_parts_of_kubernetes_are_of_one_version():
+    pins = {tools.pinned(name, "k8s.io/kubernetes") for name in ("kubernetes", "kubernetes-server")}
+    assert len(pins) == 1, "what kubeadm sets up is what it was made for"
+
+
+def test_what_only_the_test_machines_run_is_built_when_it_is_named():
+    usual = tools.usual()
+    assert {"pulumi", "sops", "kubeadm", "kubectl"} <= set(usual)
+    assert not {"kube-apiserver", "kubelet", "etcd", "coredns", "containerd", "ctr"} & set(usual)
+
+
 @pytest.mark.parametrize(
     ("name", "printed", "suits"),
     [
@@ -63,6 +74,16 @@ def test_every_pinned_version_suits_itself():
         ("kubectl", "Client Version: v1.32.4-dispatcher", False),
         ("kubectl", "Client Version: v1.37.0", False),
         ("kubeconform", "development", False),
+        ("etcd", "etcd Version: 3.7.3\nGit SHA: Not provided", True),
+        ("coredns", "CoreDNS-1.14.2\nlinux/amd64, go1.26.8,", True),
+        (
+            "containerd",
+            "containerd containerd.io 1.7.27 05044ec0a9a75232cad458027ca83437aae3f4da",
+            False,
+        ),
+        ("containerd", "containerd github.com/containerd/containerd/v2 v2.3.6", True),
+        ("containerd-shim-runc-v2", "containerd-shim-runc-v2:\n  Version:  v2.3.6", True),
+        ("crictl", "crictl version v1.36.0", True),
     ],
 )
 def test_a_version_on_path_suits_from_its_floor_on(name, printed, suits):
@@ -130,6 +151,16 @@ def test_all_tools_of_a_module_are_built_together(monkeypatch, alone_on_path):
     suffix = ".exe" if sys.platform == "win32" else ""
     assert tools.path("age-keygen") == Path(f"cache/age-keygen{suffix}")
     assert [package.rpartition("/")[2] for package in seen[0].packages] == ["age", "age-keygen"]
+
+
+def test_the_pinned_tool_is_taken_whatever_is_on_path_where_only_it_will_do(
+    monkeypatch, alone_on_path
+):
+    put(alone_on_path, "etcd", "print('etcd Version: 3.7.9')")
+    monkeypatch.setattr(tools, "built", lambda build, report: Path("cache"))
+    suffix = ".exe" if sys.platform == "win32" else ""
+    assert tools.path("etcd") == alone_on_path / "etcd"
+    assert tools.own("etcd") == Path(f"cache/server{suffix}"), "Go leaves the major version out"
 
 
 @pytest.mark.usefixtures("alone_on_path")
