@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 SCAN_PAUSE: Final = 5
 """Seconds between two looks for a machine's SSH."""
 
+PATIENCE: Final = 10
+"""Seconds that a program on the host has for its answer when it is only asked something."""
+
 ABSTRACTIONS: Final = (
     "/etc/apparmor.d/local/abstractions/libvirt-qemu",
     "/etc/apparmor.d/abstractions/libvirt-qemu",
@@ -61,18 +64,35 @@ def preflight(
     ``sudo_probe`` is one command of each kind that must run as root for the NGINX front; with
     none, NGINX is not looked for.
     """
-    values: dict[str, object] = {**_PLACES, "abstractions": ABSTRACTIONS, **places}
-    return render(
-        "host/preflight.j2",
-        cluster=cluster,
-        pool_path=pool_path,
-        rule=f"  {pool_path}/** rwk,",
-        bridge=bridge,
-        nginx=bool(sudo_probe),
-        stream=stream,
-        sudo_probe=sudo_probe,
-        **values,
+    wanted = ready(
+        cluster, pool_path, bridge=bridge, sudo_probe=sudo_probe, stream=stream, **places
     )
+    return render("host/preflight.j2", **wanted)
+
+
+def ready(
+    cluster: str,
+    pool_path: str,
+    *,
+    bridge: str | None,
+    sudo_probe: Sequence[str],
+    stream: bool,
+    **places: object,
+) -> dict[str, object]:
+    """What ``templates/host/ready.j2`` needs, which says of a host whether it is ready."""
+    return {
+        **_PLACES,
+        "abstractions": ABSTRACTIONS,
+        "cluster": cluster,
+        "pool_path": pool_path,
+        "rule": f"  {pool_path}/** rwk,",
+        "bridge": bridge,
+        "nginx": bool(sudo_probe),
+        "stream": stream,
+        "sudo_probe": sudo_probe,
+        "patience": PATIENCE,
+        **places,
+    }
 
 
 def base_image(pool: str, image: Image) -> str:

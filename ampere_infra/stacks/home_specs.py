@@ -15,6 +15,8 @@ from ampere_infra.services.traffic import Addresses, home_traffic
 from ampere_infra.settings.mac import mac
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ampere_infra.machines.kvm_host import KvmHost
     from ampere_infra.machines.machine import Machine
     from ampere_infra.platform.records import ReleaseRecords
@@ -35,11 +37,16 @@ def site(settings: HomeSettings, host: KvmHost) -> LibvirtSiteArgs:
         pool_path=settings.storage.pool_path,
         image=settings.image,
         host_key_timeout=settings.bootstrap.timeouts.operating_system,
-        sudo_probe=nginx.sudo_commands(list(nginx_files(settings)))
-        if settings.host.apply_nginx
-        else (),
+        sudo_probe=sudo_probe(settings),
         protect=settings.control_plane.protect,
     )
+
+
+def sudo_probe(settings: HomeSettings) -> Sequence[str]:
+    """Return what the program runs as root on the host."""
+    if not settings.host.apply_nginx:
+        return ()
+    return nginx.sudo_commands(list(nginx_files(settings)))
 
 
 def nginx_files(settings: HomeSettings) -> dict[str, str]:
