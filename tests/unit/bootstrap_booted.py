@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 HOME = home()
 UNITS = "etc/systemd/system"
-DONE = "/run/cloud-init-is-done"
+DONE = "/run/cloud-init/result.json"
 
 BOOT = """
 set -e
@@ -72,10 +72,9 @@ FAKE_UNITS = {
 PKI = "/etc/kubernetes/pki"
 FAKE_PROGRAMS = {
     "cloud-final": (
-        "[ -e /var/lib/ampere/OS_READY ] || { systemctl daemon-reload;"
-        f" systemctl enable --now --no-block ampere.target; }}; touch {DONE}"
+        "[ -e /var/lib/ampere/OS_READY ] || systemctl enable --now --no-block ampere.target;"
+        f""" mkdir -p /run/cloud-init; echo '{{"v1": {{"errors": []}}}}' > {DONE}"""
     ),
-    "cloud-init": f"until [ -e {DONE} ]; do sleep 0.1; done",
     "timedatectl": "echo yes",
     "apt-get": "sleep 0.2; [ ! -e /mirror-is-down ] || exit 100",
     "kubeadm": f"""

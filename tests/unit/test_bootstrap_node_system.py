@@ -25,6 +25,7 @@ from ampere_infra.bootstrap.node.core import Failed
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeNode:
     made = fake_node(tmp_path, monkeypatch, home().master)
     made.answer("timedatectl", "echo yes")
+    made.put(system.RESULT, '{"v1": {"datasource": "NoCloud", "errors": []}}')
     monkeypatch.setattr(system, "check_address", lambda _address: None)
     monkeypatch.setattr(packages, "trust", lambda _key: None)
     return made
@@ -64,18 +65,33 @@ def test_the_operating_system_is_ready_when_all_of_it_is(node: FakeNode) -> None
     system.os_ready()
     assert "modprobe br_netfilter" in node.calls
     assert "sysctl --quiet --system" in node.calls
-    assert "systemctl mask --quiet swap.target" in node.calls
+    assert "systemctl mask --quiet --no-reload swap.target" in node.calls
     assert core.marked("OS_READY")
 
 
 @pytest.mark.parametrize(
-    ("failing", "message"), [("cloud-init", "cloud-init failed"), ("modprobe", "modprobe overlay")]
+    ("failing", "message"),
+    [("sysctl", "sysctl --quiet --system"), ("modprobe", "modprobe overlay")],
 )
 def test_an_operating_system_that_lacks_something_is_not_ready(
     node: FakeNode, failing: str, message: str
 ) -> None:
     node.answer(failing, "exit 1")
     with pytest.raises(Failed, match=message):
+        system.os_ready()
+    assert not core.marked("OS_READY")
+
+
+def test_what_cloud_init_did_not_finish_is_not_built_on(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node.put(system.RESULT, '{"v1": {"errors": ["write_files broke"]}}')
+    with pytest.raises(Failed, match=r"cloud-init failed; .*\nwrite_files broke"):
+        system.os_ready()
+    (node.root / system.RESULT.lstrip("/")).unlink()
+    monkeypatch.setattr(system, "CLOUD_INIT_WAIT", 0)
+    node.answer("cloud-init", "echo status: running")
+    with pytest.raises(Failed, match=r"cloud-init has not ended\nstatus: running"):
         system.os_ready()
     assert not core.marked("OS_READY")
 

@@ -110,7 +110,6 @@ def test_only_the_key_opens_the_only_account(node: Any) -> None:
 def test_no_shell_provisions_anything(node: Any) -> None:
     config = yaml.safe_load(HOME.born(node).text)
     assert config["runcmd"] == [
-        ["systemctl", "daemon-reload"],
         ["systemctl", "enable", "--now", "--no-block", "ampere.target"],
     ], "cloud-init starts the units and does nothing else"
     assert not [path for path in files_of(HOME.born(node)) if path.endswith(".sh")]

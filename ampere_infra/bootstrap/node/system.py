@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 import time
@@ -15,14 +16,16 @@ if TYPE_CHECKING:
 CLOCK_WAIT = 90
 """Seconds to wait for the first time synchronisation; a node without a network goes on after."""
 
+CLOUD_INIT_WAIT = 900
+"""Seconds to wait for cloud-init, whose last stage this one runs beside."""
+RESULT = "/run/cloud-init/result.json"
+"""What cloud-init writes at its end; without errors there, it may have warned of something."""
 ROOM = 64
 """MiB: the little that this stage writes."""
 
 
 def os_ready() -> None:
     """Earn ``OS_READY``."""
-    cloud_init_done()
-    room("/", ROOM)
     known = facts()
     for module in known["modules"]:
         run("modprobe", module)
@@ -31,21 +34,34 @@ def os_ready() -> None:
     run("sysctl", "--quiet", "--system")
     swap_off()
     await_clock()
+    cloud_init_done()
+    room("/", ROOM)
     check_address(known["address"])
     mark("OS_READY")
 
 
 def cloud_init_done() -> None:
-    """Wait for cloud-init and refuse to build on a part of what it should have done."""
-    status, output, _ = ask("cloud-init", "status", "--wait", "--long")
-    if status not in (0, 2):  # 2: done, with a warning that changes nothing
-        raise Failed(f"cloud-init failed; see /var/log/cloud-init.log\n{output}")
+    """Wait for cloud-init and refuse to build on a part of what it should have done.
+
+    Raises:
+        Failed: it ended with errors, or has not ended.
+    """
+    result = at(RESULT)
+    for _ in range(CLOUD_INIT_WAIT):
+        if result.exists():
+            break
+        time.sleep(1)
+    else:
+        raise Failed(f"cloud-init has not ended\n{ask('cloud-init', 'status', '--long')[1]}")
+    errors: list[str] = json.loads(result.read_text(encoding="utf-8"))["v1"]["errors"]
+    if errors:
+        raise Failed(f"cloud-init failed; see /var/log/cloud-init.log\n{'; '.join(errors)}")
 
 
 def swap_off() -> None:
     """Turn swap off, now and at every boot."""
     run("swapoff", "--all")
-    run("systemctl", "mask", "--quiet", "swap.target")
+    run("systemctl", "mask", "--quiet", "--no-reload", "swap.target")
     fstab = at("/etc/fstab")
     if fstab.exists():
         old = fstab.read_text(encoding="utf-8")
