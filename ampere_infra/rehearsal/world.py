@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol, TypeVar, cast
@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
+
+    from ampere_infra.rehearsal.reality import Reality
 
 
 class Part(Protocol):
@@ -85,6 +87,8 @@ class World:
     invocations: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Functions called outside of any resource: token and a summary of the arguments."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    reality: Reality | None = None
+    """The host that libvirt and SSH act on; None: one in memory."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _made: set[str] = field(default_factory=set[str], repr=False)
     _drawn: set[str] = field(default_factory=set[str], repr=False)
@@ -115,8 +119,11 @@ class World:
             self._to_fail_by_name.add((action, name))
 
     @contextmanager
-    def operation(self, action: str, urn: str) -> Generator[bool]:
-        """Number an operation; the value tells whether it is to fail half-way."""
+    def operation(self, action: str, urn: str, *, alone: bool = True) -> Generator[bool]:
+        """Number an operation; the value tells whether it is to fail half-way.
+
+        What acts on the pieces of this world is to be ``alone`` while it does.
+        """
         with self.lock:
             number = len(self.operations) + 1
             fails = number in self._to_fail
@@ -127,7 +134,7 @@ class World:
             operation = Operation(number, action, urn, fails)
             self.operations.append(operation)
         try:
-            with self.lock:
+            with self.lock if alone else nullcontext():
                 yield fails
         finally:
             if self.on_operation is not None:
@@ -162,7 +169,14 @@ class World:
             parts = copy.deepcopy(self._parts)
         secrets = set(self.canaries)
         made, drawn = set(self._made), set(self._drawn)
-        return World(canaries=secrets, now=self.now, _made=made, _drawn=drawn, _parts=parts)
+        return World(
+            canaries=secrets,
+            now=self.now,
+            reality=self.reality,
+            _made=made,
+            _drawn=drawn,
+            _parts=parts,
+        )
 
     def forget(self, *gone: str) -> None:
         """Tell every piece that things are gone, by whatever names others know them."""

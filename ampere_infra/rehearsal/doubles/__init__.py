@@ -50,6 +50,7 @@ def serve(world: World) -> Generator[str]:
             ports[double.package] = server.add_insecure_port("127.0.0.1:0")
             server.start()
             stack.callback(_stop, server)
+            stack.callback(double.cancel)
         yield ",".join(f"{package}:{port}" for package, port in ports.items())
 
 

@@ -85,11 +85,18 @@ class Double(service.ResourceProviderServicer):
         del arguments
         raise RefusalError(f"unrecognized function token: {token}")
 
+    def attach(self, engine: str) -> None:
+        """Take the address at which the engine listens to what its providers say."""
+
+    def cancel(self) -> None:
+        """End what is under way, for the engine stops."""
+
     # The protocol, as the engine calls it.
 
     @override
     def Attach(self, request: plugin_pb2.PluginAttach, context: Context) -> empty_pb2.Empty:
-        del request, context
+        del context
+        self.attach(request.address)
         return empty_pb2.Empty()
 
     @override
@@ -107,6 +114,7 @@ class Double(service.ResourceProviderServicer):
     @override
     def Cancel(self, request: empty_pb2.Empty, context: Context) -> empty_pb2.Empty:
         del request, context
+        self.cancel()
         return empty_pb2.Empty()
 
     @override
@@ -232,7 +240,7 @@ class Double(service.ResourceProviderServicer):
     def _operate(self, action: str, call: Call, inputs: Mapping[str, Value]) -> Made:
         kind = self._kind(call.urn)
         try:
-            with self.world.operation(action, call.urn) as fails:
+            with self.world.operation(action, call.urn, alone=kind.alone) as fails:
                 return _act(kind, action, replace(call, fails=fails))
         except RefusalError as error:
             raise RefusalError(kind.error(action, call, str(error))) from error

@@ -79,6 +79,8 @@ class Kind:
     """Outputs that are secret by the provider's schema."""
     worst: frozenset[str] = frozenset()
     """Actions whose failure leaves something behind: ``call.fails`` tells them to."""
+    alone: bool = True
+    """Whether it acts on the world in memory, where one acts at a time."""
 
     def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
         """Return the inputs, defaults filled in, and what is wrong with them.

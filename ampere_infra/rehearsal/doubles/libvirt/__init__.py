@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlparse
 
 from ampere_infra.rehearsal.doubles.base import Double
 from ampere_infra.rehearsal.doubles.kind import Failure, RefusalError
+from ampere_infra.rehearsal.doubles.libvirt import real
 from ampere_infra.rehearsal.doubles.libvirt.domains import ModelledDomain
 from ampere_infra.rehearsal.doubles.libvirt.networks import ModelledNetwork
 from ampere_infra.rehearsal.doubles.libvirt.pools import ModelledPool
@@ -20,6 +21,9 @@ from ampere_infra.rehearsal.doubles.values import Properties, text
 from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ampere_infra.rehearsal.doubles.kind import Kind
     from ampere_infra.rehearsal.world import World
 
 _SSH_PORT = 22
@@ -33,13 +37,8 @@ class LibvirtDouble(Double):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        host = world.part(Hypervisor)
-        self.kinds = {
-            "libvirt:index/pool:Pool": ModelledPool(host),
-            "libvirt:index/volume:Volume": ModelledVolume(host, world),
-            "libvirt:index/network:Network": ModelledNetwork(host),
-            "libvirt:index/domain:Domain": ModelledDomain(host, world),
-        }
+        found = _modelled(world) if world.reality is None else real.kinds(world.reality)
+        self.kinds = {f"libvirt:index/{name}:{name.title()}": kind for name, kind in found.items()}
 
     def check_config(self, config: Properties) -> list[Failure]:
         """Refuse a provider that is not told where libvirt is."""
@@ -55,7 +54,7 @@ class LibvirtDouble(Double):
     def configure(self, config: Properties) -> None:
         """Check the URI as the SSH dialer does, which reads its files while it is configured."""
         host = self.world.part(Hypervisor)
-        host.dialled = True
+        host.dialled = self.world.reality is None
         uri = urlparse(text(config, "uri"))
         if not uri.scheme or uri.path not in ("/system", "/session", "/default"):
             raise RefusalError(f"failed to connect: invalid libvirt URI '{text(config, 'uri')}'")
@@ -77,6 +76,16 @@ class LibvirtDouble(Double):
                     f"failed to connect: failed to read {what}: open {path}: "
                     "no such file or directory"
                 )
+
+
+def _modelled(world: World) -> Mapping[str, Kind]:
+    host = world.part(Hypervisor)
+    return {
+        "pool": ModelledPool(host),
+        "volume": ModelledVolume(host, world),
+        "network": ModelledNetwork(host),
+        "domain": ModelledDomain(host, world),
+    }
 
 
 def double(world: World) -> Double:

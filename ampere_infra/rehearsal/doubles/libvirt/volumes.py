@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _LEAST = 1024
 """Bytes that libvirt rounds the provider's default of one up to."""
 _FORMATS = ("raw", "qcow2", "iso", "qcow", "qed", "vmdk", "vpc", "cow", "cloop", "dmg", "bochs")
+_SIZE_IS_THE_SOURCES = " (the size will be set to the size of the source image"
 _EXCLUDE = "'{}' can't be specified when also 'source' is given"
 
 
@@ -48,7 +49,8 @@ class VolumeKind(Sdk2):
                 ("baseVolumeName", "base_volume_name"),
             ):
                 if inputs.get(key):
-                    raise RefusalError(_EXCLUDE.format(name))
+                    why = _SIZE_IS_THE_SOURCES if key == "size" else ""
+                    raise RefusalError(_EXCLUDE.format(name) + why)
         elif text(inputs, "baseVolumeId") and inputs.get("baseVolumeName"):
             raise RefusalError(
                 "'base_volume_name' can't be specified when also 'base_volume_id' is given"
