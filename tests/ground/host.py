@@ -45,6 +45,7 @@ PermitRootLogin prohibit-password
 MaxStartups 100
 SetEnv {environment}
 """
+# Its shell is the first process of its namespace: waiting, it buries what libvirtd left.
 _HOLD = """\
 mount --make-rprivate /
 for folder in {folders}; do mkdir -p /$folder; mount --bind {state}/$folder /$folder; done
@@ -53,7 +54,7 @@ hostname {name}
 ip link set lo up
 ip address add {address}/32 dev lo
 touch {state}/ready
-exec sleep infinity
+while :; do sleep 3600 & wait; done
 """
 
 
