@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.base import Double
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
-from ampere_infra.rehearsal.doubles.command.remote import CommandKind
+from ampere_infra.rehearsal.doubles.command.real import RealCommand, RealHost
+from ampere_infra.rehearsal.doubles.command.remote import ModelledCommand
 from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
 from ampere_infra.rehearsal.doubles.kind import RefusalError
 from ampere_infra.rehearsal.doubles.values import Properties, items, text
@@ -25,8 +26,20 @@ class CommandDouble(Double):
 
     def __init__(self, world: World) -> None:
         super().__init__(world)
-        self.kinds = {"command:remote:Command": CommandKind(world)}
+        self.real = RealHost(world, world.reality) if world.reality is not None else None
+        kind = ModelledCommand(world) if self.real is None else RealCommand(self.real)
+        self.kinds = {"command:remote:Command": kind}
         self.shell = Shell(world)
+
+    def attach(self, engine: str) -> None:
+        """Tell the engine from now on what commands say while they run."""
+        if self.real is not None:
+            self.real.attach(engine)
+
+    def cancel(self) -> None:
+        """End the commands that run on a real host."""
+        if self.real is not None:
+            self.real.programs.cancel()
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         """Run a command on this machine: only SSH to a host does anything."""
@@ -39,6 +52,8 @@ class CommandDouble(Double):
             raise RefusalError(
                 f'exec: "{(interpreter or ["sh"])[0]}": the rehearsal runs nothing on this machine'
             )
+        if self.real is not None:
+            return {**arguments, **self.real.local(interpreter, line, text(arguments, "stdin"))}
         address = interpreter[-1].rpartition("@")[2]
         order = Order(address, line, text(arguments, "stdin"))
         try:

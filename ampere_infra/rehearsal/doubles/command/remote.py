@@ -41,6 +41,8 @@ _CONNECTION_DEFAULTS: dict[str, Value] = {
 }
 _SECRETS = ("password", "privateKey", "privateKeyPassword")
 _PARTS_OF_A_KEY = 2
+BROKEN = "wait: remote command exited without exit status or exit signal"
+"""How the provider says that the connection was lost."""
 _ON_A_NODE = ("/ampere-node ", "until [ -e /var/lib/ampere/")
 """What tells a command for a node from one for a host, when nobody answers."""
 
@@ -50,13 +52,6 @@ class CommandKind(Kind):
 
     arguments = CommandArgs
     secret = frozenset({"connection"})
-    worst = frozenset({"create", "update", "delete"})
-
-    def __init__(self, world: World) -> None:
-        self.world = world
-        self.shell = Shell(world)
-        self.host = world.part(Hypervisor)
-        self.hosts = world.part(Hosts)
 
     def check(self, call: Call, inputs: Properties) -> tuple[Properties, list[Failure]]:
         """Fill the connection's defaults in; the whole connection is secret."""
@@ -102,46 +97,65 @@ class CommandKind(Kind):
     def create(self, call: Call) -> Made:
         """Run ``create``; when it fails nothing is recorded, whatever it did."""
         identity = f"{call.name}{secrets.token_hex(4)}"
-        outputs = self._run(call, identity, text(call.inputs, "create"), call.inputs)
+        outputs = self.run(call, identity, text(call.inputs, "create"), call.inputs)
         return Made(identity, {**call.inputs, **outputs})
 
     def update(self, call: Call) -> Made:
         """Run ``update``, or ``create`` where there is none."""
         line = text(call.inputs, "update") or text(call.inputs, "create")
         before: Properties = {key: call.old.get(key) for key in ("stdout", "stderr")}
-        outputs = self._run(call, call.id, line, call.inputs) if line else before
+        outputs = self.run(call, call.id, line, call.inputs) if line else before
         return Made(call.id, {**call.inputs, **outputs})
 
     def delete(self, call: Call) -> None:
         """Run ``delete``, if there is one."""
-        address = text(table(call.old, "connection"), "host")
         line = text(call.old, "delete")
         if line:
-            self._run(call, call.id, line, call.old)
-        elif call.fails:
-            raise RefusalError("client socket is closed")
-        self.hosts.drop(address, call.urn, call.id)
+            self.run(call, call.id, line, call.old)
 
-    def _run(self, call: Call, identity: str, line: str, state: Properties) -> Properties:
-        connection = table(state, "connection")
+    def run(self, call: Call, identity: str, line: str, inputs: Properties) -> Properties:
+        """Run ``line``, if it is one, as ``inputs`` say, and return what it printed."""
+        raise NotImplementedError
+
+
+class ModelledCommand(CommandKind):
+    """A command on a machine of the model."""
+
+    worst = frozenset({"create", "update", "delete"})
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.shell = Shell(world)
+        self.host = world.part(Hypervisor)
+        self.hosts = world.part(Hosts)
+
+    def delete(self, call: Call) -> None:
+        """Run ``delete``, if there is one, and take the command's effect away."""
+        super().delete(call)
+        if call.fails and not text(call.old, "delete"):
+            raise RefusalError("client socket is closed")
+        self.hosts.drop(text(table(call.old, "connection"), "host"), call.urn, call.id)
+
+    def run(self, call: Call, identity: str, line: str, inputs: Properties) -> Properties:
+        """Do what the model knows of the command."""
+        connection = table(inputs, "connection")
         address = text(connection, "host")
         if not line:
             return {"stdout": "", "stderr": ""}
         self._dial(connection, line)
-        order = Order(address, line, text(state, "stdin"), breaks=call.fails)
+        order = Order(address, line, text(inputs, "stdin"), breaks=call.fails)
         try:
             stdout = self.shell.run(order)
         except ExitError as error:
-            raise RefusalError(_ran("Process exited with status 1", line, f"{error}\n")) from error
+            raise RefusalError(ran("Process exited with status 1", line, f"{error}\n")) from error
         if call.fails:
-            why = "wait: remote command exited without exit status or exit signal"
-            raise RefusalError(_ran(why, line, ""))
+            raise RefusalError(ran(BROKEN, line, ""))
         self.hosts.record(address, call.urn, Standing(identity, line))
         return {"stdout": stdout, "stderr": ""}
 
     def _dial(self, connection: Properties, line: str) -> None:
         """Do what an SSH client does before the command runs."""
-        _parse_keys(connection)
+        parse_keys(connection)
         address = text(connection, "host")
         machine = self.host.answering(address)
         tries = number(connection, "dialErrorLimit")
@@ -184,7 +198,8 @@ class CommandKind(Kind):
             )
 
 
-def _ran(why: str, line: str, output: str) -> str:
+def ran(why: str, line: str, output: str) -> str:
+    """Return the provider's words for a command that failed."""
     return f"{why}: running {json.dumps(line)}:\n{output}"
 
 
@@ -212,10 +227,10 @@ def _changes(call: Call, key: str) -> Iterator[Change]:
         yield Change(key, "ADD" if old is None else "DELETE" if new is None else "UPDATE")
 
 
-def _parse_keys(connection: Properties) -> None:
+def parse_keys(connection: Properties) -> None:
     """Refuse keys that are none, the proxy's first."""
     if proxy := table(connection, "proxy"):
-        _parse_keys(proxy)
+        parse_keys(proxy)
     host_key = text(connection, "hostKey")
     if host_key and len(host_key.split()) < _PARTS_OF_A_KEY:
         raise RefusalError("failed to parse host key: ssh: no key found")

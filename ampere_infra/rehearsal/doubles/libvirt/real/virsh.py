@@ -23,7 +23,7 @@ DOCUMENT = "/dev/stdin"
 """Where ``virsh`` finds what it is given to define or to upload."""
 
 _ABSENT = re.compile(
-    r"(Domain|Network|Storage pool|Storage volume) not found|failed to get (domain|network|pool|vol) "
+    "(Domain|Network|Storage pool|Storage volume) not found|failed to get (domain|network|pool|vol)"
 )
 _BUSY = "has asynchronous jobs running"
 _BUSY_SECONDS = 120
