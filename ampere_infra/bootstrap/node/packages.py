@@ -44,8 +44,7 @@ def packages() -> None:
     held = [name for name, version in pinned.items() if version]
     run(*INSTALL, *wanted)
     run("apt-mark", "hold", *held)
-    run("systemctl", "enable", "--now", "containerd.service")
-    run("systemctl", "enable", "kubelet.service")
+    run("systemctl", "enable", "containerd.service", "kubelet.service")
     check_runtime()
     mark("PACKAGES_INSTALLED")
 
