@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.ground.cache import kept, recipe
 from tests.ground.commands import run
+from tests.ground.containers import containers
 from tests.ground.rootfs import ROOT_UUID, copied, rootfs
 
 if TYPE_CHECKING:
@@ -47,22 +48,24 @@ def base_image(say: Callable[[str], None]) -> BaseImage:
 
     Raises:
         GroundError: This is not run by root, or a program failed.
+        BuildError: A program of a container image could not be built.
     """
-    files = rootfs(say)
-    key = recipe(Path(__file__), files.name)
+    files, preloaded = rootfs(say), containers(say)
+    key = recipe(Path(__file__), files.name, preloaded.name)
 
     def make(folder: Path) -> None:
-        _build(folder, files, say)
+        _build(folder, files, preloaded, say)
 
     folder = kept("image", key, make, say)
     return BaseImage(folder / "debian-13.qcow2", (folder / "sha256").read_text())
 
 
-def _build(folder: Path, files: Path, say: Callable[[str], None]) -> None:
+def _build(folder: Path, files: Path, preloaded: Path, say: Callable[[str], None]) -> None:
     with tempfile.TemporaryDirectory(prefix=".staging-", dir=folder) as staging:
         root, raw = Path(staging) / "root", Path(staging) / "raw"
-        root.mkdir()
+        (root / "var/lib/containerd").mkdir(parents=True)
         copied(files, root)
+        copied(preloaded, root / "var/lib/containerd")
         _partition(raw)
         _format(raw, root, say)
         _make_bootable(raw, root)

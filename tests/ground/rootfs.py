@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ampere_infra.bootstrap.packages import DISTRIBUTIONS
 from tests.ground.cache import kept, recipe
 from tests.ground.commands import GroundError, run
 from tests.ground.keys import key
@@ -16,7 +17,8 @@ from tests.ground.keys import key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SUITE = "trixie"
+DEBIAN = DISTRIBUTIONS["debian-13"]
+SUITE = DEBIAN.suite
 KERNEL = "linux-image-cloud-amd64"
 INCLUDED = (
     *(KERNEL, "initramfs-tools", "systemd-sysv", "systemd-resolved", "systemd-timesyncd"),
@@ -60,6 +62,7 @@ _CNI = f"""\
 
 FILES = {
     "etc/hostname": "debian\n",
+    "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     "etc/fstab": f"UUID={ROOT_UUID} / ext4 defaults,errors=remount-ro 0 1\n",
     "etc/cloud/cloud.cfg.d/90_ground.cfg": "datasource_list: [NoCloud, None]\n",
     "etc/initramfs-tools/conf.d/ground": "MODULES=list\nCOMPRESS=lz4\nBUSYBOX=n\n",
@@ -96,18 +99,14 @@ def packages_of(root: Path) -> dict[str, str]:
 
 
 def sources() -> list[str]:
-    """Return Debian's package sources, from where this machine takes its own packages.
-
-    A machine that takes none from Debian gets none here: mmdebstrap knows Debian's.
-    """
+    """Return Debian's package sources: from where this machine takes Debian's packages, if any."""
     form = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
     printed = run("apt-get", "indextargets", "--format", form)
     found = dict(re.findall(r"^Debian\|([\w-]+)\|(\S+)$", printed, re.MULTILINE))
-    if "Debian" not in found:
-        return []
-    plain = [f"deb {found['Debian']} {suite} main" for suite in (SUITE, f"{SUITE}-updates")]
-    security = found.get("Debian-Security")
-    return [*plain, *([f"deb {security} {SUITE}-security main"] if security else [])]
+    main = found.get("Debian", DEBIAN.mirror)
+    security = found.get("Debian-Security", DEBIAN.security_mirror)
+    suites = {SUITE: main, f"{SUITE}-updates": main, f"{SUITE}-security": security}
+    return [f"deb {uri} {suite} main" for suite, uri in suites.items()]
 
 
 def _debootstrap(folder: Path, say: Callable[[str], None]) -> None:
@@ -141,6 +140,17 @@ def _prepare(root: Path, keyring: bytes, say: Callable[[str], None]) -> None:
     (root / "etc/machine-id").write_text("")
     _enter(root, "systemctl", "enable", "systemd-networkd.service")
     _unpack_modules(root, say)
+    _declare_updated(root)
+
+
+def _declare_updated(root: Path) -> None:
+    """Do here what systemd does at a boot after ``/usr`` has changed, as the first one is."""
+    _enter(root, "ldconfig")
+    _enter(root, "journalctl", "--update-catalog")
+    changed = (root / "usr").stat().st_mtime_ns
+    for name in ("etc/.updated", "var/.updated"):
+        (root / name).touch()
+        os.utime(root / name, ns=(changed, changed))
 
 
 def _link(path: Path, target: str) -> None:
