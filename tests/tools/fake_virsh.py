@@ -86,6 +86,7 @@ def allocation(words: list[str]) -> str:
 
 CALLS: dict[str, Callable[[list[str]], str]] = {
     "uri": lambda _: "qemu:///system",
+    "version": lambda _: "Running hypervisor: QEMU 8.2.2\nRunning against daemon: 10.0.0\n",
     "capabilities": lambda _: f"<model>{os.environ.get('FAKE_SECURITY', 'none')}</model>",
     "vol-info": allocation,
     "vol-path": lambda words: path_of(existing(in_pool(words))),
@@ -94,12 +95,14 @@ CALLS: dict[str, Callable[[list[str]], str]] = {
     "vol-create-as": lambda words: create(in_pool(words)),
     "vol-upload": lambda words: upload(in_pool(words), words[3]),
     "vol-delete": lambda words: remove(in_pool(words)),
+    "pool-list": lambda _: names(HOST / "definitions"),
     "pool-start": lambda words: pool(words[0]).name,
     "pool-refresh": lambda words: pool(words[0]).name,
     "pool-info": lambda words: pool(words[0]).name,
     "pool-dumpxml": lambda words: (existing(HOST / "definitions" / words[1])).read_text(),
     "pool-destroy": lambda _: "",
     "pool-undefine": lambda words: remove(HOST / "definitions" / words[0]),
+    "net-list": lambda _: names(HOST / "networks"),
     "net-dumpxml": lambda words: (existing(HOST / "networks" / words[1])).read_text(),
     "net-destroy": lambda _: "",
     "net-undefine": lambda words: remove(HOST / "networks" / words[0]),
@@ -112,6 +115,9 @@ CALLS: dict[str, Callable[[list[str]], str]] = {
 
 
 def main() -> int:
+    if sys.argv[1:] == ["--version"]:
+        sys.stdout.write("10.0.0\n")
+        return 0
     quiet, connect, uri, call, *words = sys.argv[1:]
     if (quiet, connect, uri) != ("--quiet", "--connect", "qemu:///system"):
         return 2

@@ -59,6 +59,7 @@ address|lo|127.0.0.1/8
 address|enp3s0|192.168.1.29/24
 route|default via 192.168.1.1 dev enp3s0
 route|192.168.1.0/24 dev enp3s0 proto kernel scope link src 192.168.1.29
+routes|yes
 forward|1
 neighbour|10.10.10.10|no|
 neighbour|10.10.10.11|no|

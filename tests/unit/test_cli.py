@@ -19,7 +19,7 @@ def ampere(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cli.PROJECT)
 
 
-@pytest.mark.parametrize("command", ["rehearse", "check", "schema", "tools"])
+@pytest.mark.parametrize("command", ["rehearse", "check", "doctor", "schema", "tools"])
 def test_each_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])
@@ -37,7 +37,7 @@ def test_a_wrong_command_line_is_wrong_input(arguments, capsys):
     assert "usage: ampere" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["rehearse", "check", "schema"])
+@pytest.mark.parametrize("command", ["rehearse", "check", "doctor", "schema"])
 def test_an_unknown_stack_is_answered_with_those_known(command, capsys):
     assert cli.main([command, "hoem"]) == 2
     shown = capsys.readouterr()
@@ -61,7 +61,7 @@ def test_check_tells_all_mistakes_and_exits_with_2(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff\xfe", b"config: [", b"- a"])
-@pytest.mark.parametrize("command", ["check", "rehearse"])
+@pytest.mark.parametrize("command", ["check", "doctor", "rehearse"])
 def test_a_broken_stack_file_is_wrong_input_and_no_traceback(command, content, tmp_path, capsys):
     file = tmp_path / "stack.yaml"
     if content is not None:

@@ -69,7 +69,7 @@ def _subnets(addresses: str) -> Iterator[IPv4Network]:
 def _routes(s: HomeSettings, facts: Facts) -> Finding:
     own = f" dev {bridge_name(s.cluster.name)} "
     routes = [values[0] for values in facts.all("route") if values]
-    if not routes:
+    if facts.value("routes") != "yes":
         return unknown("routes", "not told", on_host("ip -4 route"))
     for route in routes:
         target = _network(route.partition(" ")[0]) if own not in f"{route} " else None
