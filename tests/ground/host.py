@@ -79,6 +79,7 @@ class TestHost:
         self._environment = dict(environment or {})
         self._names = dict(names or {})
         self._holder: subprocess.Popen[bytes] | None = None
+        self._started: list[subprocess.Popen[bytes]] = []
         self._init = 0
 
     @property
@@ -110,9 +111,11 @@ class TestHost:
     def start(self, *words: str, log: str) -> subprocess.Popen[bytes]:
         """Start a program on the host that goes on; its output is in the file ``log``."""
         with (self.folder / log).open("ab") as file:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 [*self.enter, *words], stdin=subprocess.DEVNULL, stdout=file, stderr=file
             )
+        self._started.append(process)
+        return process
 
     def virsh(self, *words: str, check: bool = True) -> str:
         """Ask libvirtd."""
@@ -168,6 +171,8 @@ class TestHost:
         if self._holder is not None:
             self._holder.send_signal(signal.SIGKILL)
             self._holder.wait()
+        for process in self._started:
+            process.wait()
 
     def start_libvirtd(self) -> None:
         """Start libvirtd, which has not run or was stopped."""
