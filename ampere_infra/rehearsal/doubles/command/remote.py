@@ -200,7 +200,7 @@ class ModelledCommand(CommandKind):
 
 def ran(why: str, line: str, output: str) -> str:
     """Return the provider's words for a command that failed."""
-    return f"{why}: running {json.dumps(line)}:\n{output}"
+    return f"{why}: running {json.dumps(line, ensure_ascii=False)}:\n{output}"
 
 
 def _with_defaults(connection: Properties) -> Properties:
