@@ -22,12 +22,38 @@ endif
 # What the tests run besides what tools/ builds: programs, and the packages they come from.
 PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen curl
 PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client curl
+# And what the test machines are made with.
+MACHINE_PROGRAMS := libvirtd virsh qemu-system-x86_64 qemu-img dnsmasq iptables ip sshd mmdebstrap \
+    grub-mkimage sfdisk mke2fs gpg xz nsenter
+MACHINE_PACKAGES := libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base \
+    iptables iproute2 openssh-server mmdebstrap debian-archive-keyring grub-pc-bin grub-common \
+    fdisk e2fsprogs gnupg xz-utils util-linux
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
-.PHONY: help rehearse test unit boot lint format secrets bench tools packages environment schema clean
+# $(call install,PROGRAMS,PACKAGES,FILE): install the packages if a program is missing; FILE keeps
+# what they would start by themselves, cloud-init or an SSH server, from running on this machine.
+define install
+for program in $(1); do command -v $$program >/dev/null || missing="$$missing $$program"; done; \
+test -n "$$missing" || exit 0; \
+echo "== the tests need programs that are not here:$$missing"; \
+command -v apt-get >/dev/null || { \
+    echo "there is no apt-get to install them with: run the tests on Debian or Ubuntu,"; \
+    echo "in WSL or a container; \`make unit\` needs none of them"; exit 1; }; \
+test -z "$(SUDO)" || command -v sudo >/dev/null || { \
+    echo "there is no sudo to install them with; as root: apt-get install $(2)"; exit 1; }; \
+echo "== installing $(2)"; \
+set -e; \
+case "$$missing" in *cloud-init*|*sshd*) \
+    $(SUDO) mkdir -p $(dir $(3)); $(SUDO) touch $(3); echo "($(3) keeps it from running here)";; esac; \
+$(SUDO) apt-get update -qq; \
+$(SUDO) env DEBIAN_FRONTEND=noninteractive \
+    apt-get install -y -qq --no-install-recommends $(2)
+endef
+
+.PHONY: help rehearse test unit test-machines drills lint format secrets bench tools packages machine-packages environment schema clean
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 rehearse: $(UV_NEEDED) ## run the real program in the real engine against doubles (STACK=home)
 	@echo "== Python packages (locked in uv.lock)"
@@ -41,8 +67,12 @@ test: environment packages tools ## all tests: unit first, then real tools, then
 unit: environment ## the tests that need no other program, in seconds
 	@$(UV) run --no-sync pytest tests/unit
 
-boot: environment ## the rendered units under a real systemd, with power cuts (root, minutes)
-	@$(SUDO) $(UV) run --no-sync pytest tests/machines
+test-machines: environment packages machine-packages tools ## real machines on a real libvirtd (root, half an hour)
+	@echo "== machines"
+	@$(SUDO) env PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
+
+drills: environment packages machine-packages tools ## power cuts and other troubles of a home (root, hours)
+	@$(SUDO) env PATH="$$PATH" $(UV) run --no-sync pytest tests/drills
 
 lint: environment ## ruff (all rules, format) and pyright (strict)
 	@echo "== ruff"
@@ -75,25 +105,12 @@ environment: $(UV_NEEDED)
 	@$(UV) sync --locked --group foundation
 
 packages:
-	@missing=""; for program in $(PROGRAMS); do \
-	    command -v $$program >/dev/null || missing="$$missing $$program"; done; \
-	test -e /usr/lib/nginx/modules/ngx_stream_module.so || missing="$$missing nginx-stream"; \
-	test -n "$$missing" || exit 0; \
-	echo "== the tests need programs that are not here:$$missing"; \
-	command -v apt-get >/dev/null || { \
-	    echo "there is no apt-get to install them with: run the tests on Debian or Ubuntu,"; \
-	    echo "in WSL or a container; \`make unit\` needs none of them"; exit 1; }; \
-	test -z "$(SUDO)" || command -v sudo >/dev/null || { \
-	    echo "there is no sudo to install them with; as root: apt-get install $(PACKAGES)"; \
-	    exit 1; }; \
-	echo "== installing $(PACKAGES)"; \
-	set -e; \
-	test -d /etc/cloud || { $(SUDO) mkdir /etc/cloud; \
-	    echo "(cloud-init is kept from running on this machine)"; \
-	    $(SUDO) touch /etc/cloud/cloud-init.disabled; }; \
-	$(SUDO) apt-get update -qq; \
-	$(SUDO) env DEBIAN_FRONTEND=noninteractive \
-	    apt-get install -y -qq --no-install-recommends $(PACKAGES)
+	@test -e /usr/lib/nginx/modules/ngx_stream_module.so || missing=" nginx-stream"; \
+	$(call install,$(PROGRAMS),$(PACKAGES),/etc/cloud/cloud-init.disabled)
+
+machine-packages:
+	@missing=""; \
+	$(call install,$(MACHINE_PROGRAMS),$(MACHINE_PACKAGES),/etc/ssh/sshd_not_to_be_run)
 
 # With --target, pip installs even where the system's Python is managed by Debian.
 $(PINNED_UV): tools/uv/requirements.txt

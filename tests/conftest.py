@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from _pytest.capture import CaptureManager
 
 from ampere_infra import tools
 
@@ -28,6 +29,19 @@ def pytest_unconfigure() -> None:
     """Leave no loop behind that is open."""
     asyncio.set_event_loop(None)
     _LOOP.close()
+
+
+@pytest.fixture(scope="session")
+def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
+    """Tell the person who waits, past what pytest captures."""
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert isinstance(capture, CaptureManager)
+
+    def speak(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(line, flush=True)
+
+    return speak
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,9 @@ ADDRESS = "198.51.100.1"
 """TEST-NET-2 (RFC 5737): nothing outside the host's own namespace has it."""
 
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
+_FIRST = ("--fork", "--kill-child", "--mount-proc")
+_WITH_US = ("setpriv", "--pdeathsig=KILL")
+"""The host ends with the process that made it, however that ends."""
 _OWN = ("run/libvirt", "var/lib/libvirt", "etc/libvirt", "var/log/libvirt", "run/sshd")
 """Folders that the host has for itself; the machine's own stay as they are."""
 _QEMU = """\
@@ -134,16 +137,7 @@ class TestHost:
         text = _HOLD.format(folders=" ".join(_OWN), state=self.folder, name=NAME, address=ADDRESS)
         with (self.folder / "hold.log").open("wb") as log:
             self._holder = subprocess.Popen(
-                [
-                    "unshare",
-                    *_NAMESPACES,
-                    "--fork",
-                    "--kill-child",
-                    "--mount-proc",
-                    "sh",
-                    "-c",
-                    text,
-                ],
+                [*_WITH_US, "unshare", *_NAMESPACES, *_FIRST, "sh", "-c", text],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

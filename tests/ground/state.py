@@ -1,0 +1,72 @@
+"""What a proving ground has come to: its cluster, and what its machines look like inside."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+from tests.ground.home import ADDRESSES
+
+if TYPE_CHECKING:
+    from tests.ground.ground import Ground
+
+BOOT_SECONDS = 900
+
+_LOOK = {
+    "markers": "cd /var/lib/ampere && ls -p | grep -v /",
+    "held": "apt-mark showhold",
+    "failed": "systemctl --failed --plain --no-legend | cut -d' ' -f1",
+    "blocked": "cat /run/ampere/blocked/* 2>/dev/null",
+    "secrets": "sudo sh -c 'cd /etc/kubernetes && find . -type f | sort'",
+    "active": "systemctl is-active containerd kubelet ssh systemd-timesyncd",
+    "unfinished": "dpkg --audit",
+}
+
+
+def await_nodes(ground: Ground, *names: str) -> None:
+    """Wait until the cluster says that all of ``names`` are ready, and nobody else is there."""
+    end = time.monotonic() + BOOT_SECONDS
+    path = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'
+    told = ""
+    while time.monotonic() < end:
+        told = ground.kubectl("get", "nodes", f"--output=jsonpath={path}", check=False)
+        if set(told.split()) == {f"{name}=True" for name in names}:
+            return
+        time.sleep(3)
+    raise AssertionError(f"not ready in {BOOT_SECONDS} s: {told}")
+
+
+def await_ssh(ground: Ground, node: str) -> None:
+    """Wait until a machine lets its login in."""
+    end = time.monotonic() + BOOT_SECONDS
+    while ground.on(node, "true", check=False).returncode != 0:
+        assert time.monotonic() < end, f"{node} stays silent:\n{ground.console(node)[-2000:]}"
+        time.sleep(2)
+
+
+def end_state(ground: Ground) -> dict[str, object]:
+    """Return what must be the same after any two runs, without names that are drawn at random."""
+    machines = {
+        machine: {
+            what: ground.on(machine, look, check=False).stdout for what, look in _LOOK.items()
+        }
+        for machine in ADDRESSES
+    }
+    return {"machines": machines, "pods": pods(ground), "tokens": tokens(ground)}
+
+
+def pods(ground: Ground) -> list[tuple[str, str]]:
+    """Return the cluster's pods, by what they run and where."""
+    listed: dict[str, Any] = json.loads(ground.kubectl("get", "pods", "-A", "--output=json"))
+    return sorted(
+        (pod["spec"]["containers"][0]["name"], pod["spec"].get("nodeName", ""))
+        for pod in listed["items"]
+    )
+
+
+def tokens(ground: Ground) -> list[str]:
+    """Return the bootstrap tokens that still open the cluster."""
+    chosen = "--field-selector=type=bootstrap.kubernetes.io/token"
+    words = ("--namespace=kube-system", "get", "secrets", chosen, "--output=name")
+    return ground.kubectl(*words).split()
