@@ -11,6 +11,7 @@ import tempfile
 from importlib import import_module
 from pathlib import Path
 
+from ampere_infra.rehearsal.reality import Reality
 from tests.honesty.client import double, plugin
 from tests.honesty.session import Session
 
@@ -63,11 +64,14 @@ def main():
     parser.add_argument("package", choices=["libvirt", "command", "random", "tls"])
     parser.add_argument("plugin", type=Path)
     parser.add_argument("--words", action="store_true", help="show refusals in other words, too")
+    on_host = "let the double act on this machine's libvirtd and sshd, too"
+    parser.add_argument("--real", action="store_true", help=on_host)
     chosen = parser.parse_args()
     config = import_module(f"tests.honesty.{chosen.package}").CONFIG
     with plugin(chosen.plugin, config) as provider:
         real = transcript(chosen.package, provider)
-    with double(chosen.package, config) as provider:
+    reality = Reality(libvirt_uri=config.get("uri", "")) if chosen.real else None
+    with double(chosen.package, config, reality) as provider:
         other = transcript(chosen.package, provider)
     found = list(compare(real, other))
     words = [difference for difference in found if _is_wording(*difference)]

@@ -49,9 +49,9 @@ def plugin(binary, config):
 
 
 @contextmanager
-def double(package, config):
-    """Serve the double of ``package`` on a world of its own."""
-    with serve(World()) as ports:
+def double(package, config, reality=None):
+    """Serve the double of ``package`` on a world of its own, or on a real host."""
+    with serve(World(reality=reality)) as ports:
         port = dict(pair.split(":") for pair in ports.split(","))[package]
         yield _configured(int(port), config)
 

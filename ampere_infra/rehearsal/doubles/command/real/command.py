@@ -89,4 +89,4 @@ def _refuse_unknown(inputs: Properties, given: Properties) -> None:
     asked = [name for name in ("environment",) if inputs.get(name)]
     asked += [name for name in _BY_OTHER_WAYS if text(given, name)]
     if asked:
-        raise RefusalError(f"the rehearsal runs a command on a real host without {asked[0]}")
+        raise RefusalError(f"the rehearsal gives a command on a real host no {asked[0]}")
