@@ -244,6 +244,7 @@ WENT_IN = "Authenticated to node (via proxy) using publickey.\n"
         (0, {"node": WENT_IN + "debug1: Exit status 0\n"}, (0, "", "node")),
         (255, {"node": WENT_IN + "debug1: Exit status 255\n"}, (255, "", "node")),
         (255, {"node": WENT_IN + "debug1: Exit status -1\n"}, (None, "", "node")),
+        (255, {"node": WENT_IN + "Killed by signal 15.\n"}, (None, "", "node")),
         (-9, {"node": WENT_IN}, (None, "", "node")),
         (
             255,

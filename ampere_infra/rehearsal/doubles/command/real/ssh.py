@@ -74,9 +74,7 @@ class Connection:
         """Return what an attempt came to."""
         log = self._log(NODE)
         if done.code != _LOST or _AUTHENTICATED.search(log):
-            found = _STATUS.search(log)
-            status = int(found[1]) if found else done.code
-            return Dialled(done, status if status >= 0 and done.code >= 0 else None)
+            return Dialled(done, _status(log, done.code))
         if PROXY not in self.limits:
             return Dialled(done, failure=reason(log))
         way = self._log(PROXY)
@@ -143,6 +141,13 @@ def reason(log: str) -> str:
 def without_own(output: str) -> str:
     """Return what a command printed, without what the client says of itself."""
     return _OWN.sub("", output)
+
+
+def _status(log: str, code: int) -> int | None:
+    """Return the command's exit status, if the client heard of it."""
+    found = _STATUS.search(log)
+    status = int(found[1]) if found else -1 if code == _LOST else code
+    return status if min(status, code) >= 0 else None
 
 
 def _host(folder: Path, alias: str, end: Properties, further: dict[str, str]) -> str:
