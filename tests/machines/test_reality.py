@@ -276,7 +276,7 @@ def test_a_host_that_is_not_there_or_is_another_is_refused(real, connection):
 
 
 def test_a_connection_that_breaks_is_no_success(real, connection):
-    said = refused(run, real, connection, "echo begun; kill -9 $PPID; sleep 9")
+    said = refused(run, real, connection, "echo begun; sleep 1; kill -9 $PPID; sleep 9")
     assert said.startswith("wait: remote command exited without exit status")
     assert said.endswith(":\nbegun\n")
 
