@@ -28,7 +28,8 @@ START_MIB: Final = 1
 """Before the only partition lie the boot sector and GRUB's core."""
 
 KERNEL_LINE: Final = (
-    f"root=UUID={ROOT_UUID} ro console=ttyS0 clearcpuid=cx16 audit=0 fsck.mode=skip"
+    f"root=UUID={ROOT_UUID} rw rootflags=errors=remount-ro console=ttyS0 "
+    "clearcpuid=cx16 audit=0 fsck.mode=skip"
 )
 _GRUB: Final = "i386-pc"
 _GRUB_FOLDER: Final = Path("/usr/lib/grub") / _GRUB
