@@ -84,7 +84,7 @@ MODULES = {
     # Apart, so that who needs kubeadm alone does not build the API server.
     "kubernetes-server": replace(_KUBERNETES, minutes=8, on_request=True),
     "etcd": Module("go.etcd.io/etcd/server/v3", minutes=1, on_request=True),
-    "coredns": Module("github.com/coredns/coredns", minutes=2, on_request=True),
+    "coredns": Module("github.com/coredns/coredns", minutes=4, on_request=True),
     "containerd": Module(
         "github.com/containerd/containerd/v2",
         minutes=2,
