@@ -48,3 +48,29 @@ def on_node(  # noqa: PLR0913 - what a command may be given
         add_previous_output_in_env=False,
         opts=opts,
     )
+
+
+def watching(
+    name: str, machine: Machine, gate: str, deadline: int, opts: pulumi.ResourceOptions
+) -> command.remote.Command:
+    """Run ``gate``, which waits on ``machine``, from where a restart of it does not end the wait.
+
+    Args:
+        name: of the resource.
+        machine: what is waited for.
+        gate: POSIX sh text without any secret.
+        deadline: seconds after which the gate gives up.
+        opts: the resource's options.
+    """
+    if machine.lookout is None:
+        return on_node(name, machine, gate, opts)
+    return command.remote.Command(
+        name,
+        connection=machine.lookout.connection,
+        create=machine.lookout.script(gate, deadline),
+        stdin=machine.lookout.stdin,
+        triggers=[machine.identity],
+        logging=command.remote.Logging.STDERR,
+        add_previous_output_in_env=False,
+        opts=opts,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import pulumi
 
 from ampere_infra.bootstrap import drift
-from ampere_infra.bootstrap.commands import on_node
+from ampere_infra.bootstrap.commands import watching
 from ampere_infra.bootstrap.node.core import BLOCKED
 from ampere_infra.bootstrap.node_files import BIRTH
 from ampere_infra.bootstrap.units import STATE
@@ -112,7 +112,7 @@ def gate(
     timeouts = pulumi.CustomTimeouts(create=f"{deadline + GRACE}s", update=f"{deadline + GRACE}s")
     options = pulumi.ResourceOptions.merge(pulumi.ResourceOptions(custom_timeouts=timeouts), opts)
     name = f"{machine.name}-{stage.marker.lower().replace('_', '-')}"
-    return on_node(name, machine, script(machine.name, stage, deadline), options)
+    return watching(name, machine, script(machine.name, stage, deadline), deadline, options)
 
 
 def os_ready(

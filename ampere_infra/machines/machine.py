@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from ipaddress import IPv4Address
 
     import pulumi
@@ -14,6 +15,17 @@ if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import Nic
     from ampere_infra.settings.home import OnUserDataChange
     from ampere_infra.settings.types import Size
+
+
+@dataclass(frozen=True)
+class Lookout:
+    """A host near a machine that notices when the machine restarts, and goes on waiting for it."""
+
+    connection: command.remote.ConnectionArgs
+    script: Callable[[str, int], str]
+    """Makes what the host runs, of what would wait on the machine and a deadline in seconds."""
+    stdin: pulumi.Output[str]
+    """What that reads: a secret."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +42,8 @@ class Machine:
     """The machine itself, for ``deleted_with``: what is on it goes when it goes."""
     data_identity: pulumi.Input[str] | None = None
     """Changes when the data that outlive the machine are lost; None where none do."""
+    lookout: Lookout | None = None
+    """Where the machine is waited for; None: on the machine itself."""
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,41 @@ def host_key(node: str, address: IPv4Address, timeout: int, pause: int = SCAN_PA
     return render("host/host_key.j2", node=node, address=str(address), timeout=timeout, pause=pause)
 
 
+def lookout(  # noqa: PLR0913 - tests do not pause
+    node: str,
+    login: str,
+    address: IPv4Address,
+    gate: str,
+    deadline: int,
+    *,
+    pause: int = SCAN_PAUSE,
+) -> str:
+    """Wait for a machine from the host, over connections that are renewed when they break.
+
+    Behind NAT nothing tells the provider's own client that a machine has lost its power: the
+    host's end of the tunnel stays open, and neither side sends a word. From the host, OpenSSH
+    notices within 40 seconds. Standard input is a line of ``known_hosts``, then the private key.
+
+    Args:
+        node: the machine.
+        login: the account on it.
+        address: where it answers.
+        gate: POSIX sh text that waits on the machine and takes ``waited``, the seconds that were
+            waited before; its stdout and status are passed on.
+        deadline: seconds after which a machine that does not answer is given up.
+        pause: seconds before a connection is tried again.
+    """
+    return render(
+        "host/lookout.j2",
+        node=node,
+        login=login,
+        address=str(address),
+        gate=gate.rstrip("\n"),
+        deadline=deadline,
+        pause=pause,
+    )
+
+
 def clear_pool(name: str, path: str) -> str:
     """Remove a pool that an interrupted run left; refuse one that is not ours."""
     return render("host/clear_pool.j2", name=name, path=path)

@@ -198,6 +198,20 @@ def test_a_gate_returns_the_file_that_the_node_was_born_with(home):
     assert value(found, "stdout") == "master "
 
 
+def test_a_gate_on_the_host_enters_the_machine_with_its_key(home):
+    key = value(home.run(f"# ampere host-key master {MASTER}\n", HOST), "stdout")
+    own = value(home.key, "privateKeyPem")
+    line = f"# ampere gate master {MASTER}\n" + gate("OS_READY", "/etc/birth") + "END\n"
+    found = home.run(line, HOST, stdin=f"{MASTER} {key}\n{own}")
+    assert value(found, "stdout") == "master "
+    stranger = f"{MASTER} ssh-ed25519 AAAA\n{own}"
+    assert "Host key verification failed" in home.refusal(line, HOST, stdin=stranger)
+    other = value(home.ca, "privateKeyPem")
+    assert "Permission denied" in home.refusal(line, HOST, stdin=f"{MASTER} {key}\n{other}")
+    nobody = line.replace(MASTER, WORKER)
+    assert "no answer on SSH" in home.refusal(nobody, HOST, stdin=f"{WORKER} {key}\n{own}")
+
+
 def test_a_control_plane_needs_a_ca_whose_key_is_its_own(home):
     assert "waits for its CA" in home.refusal(gate("CONTROL_PLANE_CREATED"))
     other = home.made.create("tls:index/privateKey:PrivateKey", "o", algorithm="ECDSA")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from bootstrap_cases import home
 from pulumi.runtime import rpc
 from pulumi.runtime.mocks import MockMonitor
 
+from ampere_infra.bootstrap import gates
 from ampere_infra.bootstrap.control_plane import ControlPlane, ControlPlaneArgs
 from ampere_infra.bootstrap.pki import ClusterPki, ClusterPkiArgs, spki_hash
 from ampere_infra.bootstrap.worker import Worker, WorkerArgs
-from ampere_infra.machines.machine import Machine
+from ampere_infra.machines.machine import Lookout, Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -229,6 +230,23 @@ def test_the_engine_waits_longer_than_the_gate(
     assert f"-ge {deadline} ]" in asked[gate].inputs["create"], "the deadline of the settings"
     patience = asked[gate].request.customTimeouts.create
     assert int(patience.removesuffix("s")) > deadline
+
+
+def test_a_gate_runs_where_a_restart_of_the_machine_does_not_end_it() -> None:
+    lookout = Lookout(
+        connection=command.remote.ConnectionArgs(host="192.168.1.29", user="oppie"),
+        script=lambda gate, deadline: f"from the host, {deadline} s: {gate}",
+        stdin=pulumi.Output.secret(PRIVATE_KEY),
+    )
+
+    def wait() -> None:
+        watched = replace(machine(HOME.worker), lookout=lookout)
+        gates.gate(watched, gates.OS_READY, 900, pulumi.ResourceOptions())
+
+    gate = asked_for(wait)["ampere-k8s-node1-os-ready"]
+    assert gate.inputs["create"].startswith("from the host, 900 s: waited=")
+    assert gate.inputs["triggers"] == ["the first machine"]
+    assert gate.secret("stdin") == PRIVATE_KEY
 
 
 @pytest.mark.parametrize("name", ["ca-key", "admin-key", "node-key"])

@@ -351,6 +351,25 @@ def test_no_key_stands_anywhere_else():
         assert NODE_KEY not in str(rest), name
 
 
+def test_a_machine_is_waited_for_from_its_host():
+    lookout = build(WORKER).machines[NODE].lookout
+    assert lookout is not None
+    connection: Any = lookout.connection
+    assert connection.host == str(HOME.host.address)
+    seen: list[Any] = []
+
+    @pulumi.runtime.test
+    def read() -> pulumi.Output[None]:
+        told = pulumi.Output.all(lookout.stdin, pulumi.Output.from_input(lookout.stdin.is_secret()))
+        return told.apply(seen.extend)
+
+    read()
+    assert seen == [f"10.10.10.11 stdout of {NODE}-host-key\n{NODE_KEY}", True]
+    script = lookout.script("echo waits", 900)
+    assert script.startswith(f"# ampere gate {NODE} 10.10.10.11\n")
+    assert "echo waits\nAMPERE_GATE\n" in script
+
+
 def test_a_machine_is_handed_back_with_its_pinned_key():
     site = build(WORKER)
     machine = site.machines[NODE]

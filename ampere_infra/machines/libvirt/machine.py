@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -15,7 +16,7 @@ from ampere_infra.machines.commands import Script, on_host
 from ampere_infra.machines.kvm_host import NODE_DIALS
 from ampere_infra.machines.libvirt import kept
 from ampere_infra.machines.login import DIAL_SECONDS
-from ampere_infra.machines.machine import Machine
+from ampere_infra.machines.machine import Lookout, Machine
 from ampere_infra.machines.seed import digest, meta_data, nocloud_image, write_seed
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LibvirtMachine(pulumi.ComponentResource):
             identity=self.domain.id,
             resource=self.domain,
             data_identity=self.data.id,
+            lookout=self._lookout(),
         )
         self.register_outputs({"address": str(self.machine.address), "identity": self.identity})
 
@@ -179,6 +181,17 @@ class LibvirtMachine(pulumi.ComponentResource):
             proxy=site.host.proxy() if site.network.mode == "nat" else None,
             dial_error_limit=NODE_DIALS,
             per_dial_timeout=DIAL_SECONDS,
+        )
+
+    def _lookout(self) -> Lookout:
+        args, address = self._args, self._args.spec.nic.address.ip
+        known = pulumi.Output.format(
+            "{0} {1}\n{2}", str(address), self.host_key.stdout, args.private_key
+        )
+        return Lookout(
+            connection=args.site.args.host.connection(),
+            script=partial(scripts.lookout, args.spec.name, args.login, address),
+            stdin=pulumi.Output.secret(known),
         )
 
     @property

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.world import World
 
 _GATE = re.compile(r"^until \[ -e \S*/([A-Z_]+) \]", re.MULTILINE)
-_RESULT = re.compile(r"^cat (\S+)\s*\Z", re.MULTILINE)
+_RESULT = re.compile(r"^done\ncat (\S+)$", re.MULTILINE)
 _TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 CA, TOKEN, API = "CA", "TOKEN", "CONTROL_PLANE_CREATED"
 

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 from pulumi_command.remote import CommandArgs
 
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
-from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
+from ampere_infra.rehearsal.doubles.command.shell import ON_HOST, Order, Shell, lets_in
 from ampere_infra.rehearsal.doubles.diffs import Change, Difference
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
-from ampere_infra.rehearsal.doubles.tls.keys import load, public
 from ampere_infra.rehearsal.doubles.values import (
     UNKNOWN,
     Properties,
@@ -166,7 +165,7 @@ class ModelledCommand(CommandKind):
                     f"after {tries} failed attempts: dial tcp {endpoint}: connect: "
                     "connection refused"
                 )
-            if any(mark in line for mark in _ON_A_NODE):
+            if not line.startswith(ON_HOST) and any(mark in line for mark in _ON_A_NODE):
                 prefix = "proxy: " if connection.get("proxy") else ""
                 raise RefusalError(
                     f"{prefix}after {tries} failed attempts: dial tcp {endpoint}: "
@@ -189,9 +188,7 @@ class ModelledCommand(CommandKind):
         self._authenticate(connection, machine)
 
     def _authenticate(self, connection: Properties, machine: Domain) -> None:
-        line = text(public(load(text(connection, "privateKey"))), "publicKeyOpenssh")
-        known = machine.born_of.authorized_keys if machine.born_of else ()
-        if not any(entry.split()[:2] == line.split()[:2] for entry in known):
+        if not lets_in(machine, text(connection, "privateKey")):
             raise RefusalError(
                 "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
                 "[none publickey], no supported methods remain"

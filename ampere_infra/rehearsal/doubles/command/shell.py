@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.nodes import Nodes
+from ampere_infra.rehearsal.doubles.tls.keys import load, public
+from ampere_infra.rehearsal.doubles.values import text
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.places.hosts import Hosts
-from ampere_infra.rehearsal.places.hypervisor import Hypervisor, Volume
+from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor, Volume
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.world import World
 
 _CLOUD_IMAGE = 3758096384
 """Bytes: the virtual size of Ubuntu's server cloud image."""
+ON_HOST = "# ampere "
+"""How a command for a host begins: the name of its script, and what it is about."""
 _SWEPT = re.compile(r"base-.*|.*-root-.*|.*-seed-.*")
 
 
@@ -35,7 +39,14 @@ class Order:
     def words(self) -> list[str]:
         """The words of what the command announces itself as, in its first line."""
         first = self.text.splitlines()[0] if self.text else ""
-        return shlex.split(first.removeprefix("# ampere ")) if first.startswith("# ampere ") else []
+        return shlex.split(first.removeprefix(ON_HOST)) if first.startswith(ON_HOST) else []
+
+
+def lets_in(machine: Domain, private_key: str) -> bool:
+    """Tell whether a machine was born with the public half of ``private_key``."""
+    line = text(public(load(private_key)), "publicKeyOpenssh")
+    known = machine.born_of.authorized_keys if machine.born_of else ()
+    return any(entry.split()[:2] == line.split()[:2] for entry in known)
 
 
 class Shell:
@@ -90,6 +101,17 @@ class Shell:
             raise ExitError(f"{node} did not answer on SSH at {address} in time.")
         del order
         return machine.host_key
+
+    def _gate(self, order: Order, node: str, address: str) -> str:
+        machine = self.host.answering(address)
+        if machine is None:
+            raise ExitError(f"{node}: no answer on SSH at {address}.")
+        known, _, key = order.stdin.partition("\n")
+        if known.split()[1:3] != machine.host_key.split()[:2]:
+            raise ExitError("Host key verification failed.")
+        if not lets_in(machine, key):
+            raise ExitError("Permission denied (publickey).")
+        return self.nodes.run(machine, order.text, "")
 
     def _clear_pool(self, order: Order, name: str, path: str) -> str:
         del order
