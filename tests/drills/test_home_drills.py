@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 import random
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
 
 import pytest
 
 from tests.ground.ground import Ground
 from tests.ground.home import ADDRESSES, MASTER, WORKER
-from tests.ground.state import await_nodes, await_ssh, end_state
+from tests.ground.state import await_nodes, await_ssh, end_state, expected
 from tests.ground.trouble import (
     PowerCuts,
+    await_console,
     await_running,
-    await_stage,
     await_true,
+    set_clock,
     without_network,
 )
 
@@ -33,8 +34,13 @@ TRIES = 40
 """So often ``up`` is run again: a command that is cut off half-way fails, as it does at home."""
 MINUTE = 60.0
 DAY = 86400
-UNCUT: list[dict[str, object]] = []
-"""The end state of a run that nothing happened to."""
+STAGES = (
+    (MASTER, "Stage 1: the operating system is ready"),
+    (WORKER, "Stage 2: container runtime"),
+    (MASTER, "Stage 2: kubeadm init"),
+    (MASTER, "Stage 2: the API answers steadily"),
+    (WORKER, "Stage 4: kubeadm join"),
+)
 
 
 @pytest.fixture
@@ -43,6 +49,25 @@ def ground(
 ) -> Generator[Ground]:
     with Ground(tmp_path_factory.mktemp("ground"), say) as made:
         yield made
+
+
+@contextmanager
+def meanwhile(work: Callable[[], None]) -> Generator[None]:
+    """Do ``work`` beside the context; its failure is the test's."""
+    failures: list[BaseException] = []
+
+    def guarded() -> None:
+        try:
+            work()
+        except BaseException as failure:  # noqa: BLE001 - raised again where it is seen
+            failures.append(failure)
+
+    thread = threading.Thread(target=guarded, daemon=True)
+    thread.start()
+    yield
+    thread.join()
+    if failures:
+        raise failures[0]
 
 
 def ups(ground: Ground) -> int:
@@ -56,21 +81,11 @@ def ups(ground: Ground) -> int:
     raise AssertionError(f"{TRIES} runs of up were not enough")
 
 
-def converged(ground: Ground) -> dict[str, object]:
+def converges(ground: Ground) -> None:
+    """See that the cluster is as one that nothing happened to."""
     await_nodes(ground, MASTER, WORKER)
     assert ground.up().changed == 0, "nothing is left to do"
-    return end_state(ground)
-
-
-def uncut(ground: Ground) -> dict[str, object]:
-    if not UNCUT:
-        assert ups(ground) == 1
-        UNCUT.append(converged(ground))
-    return UNCUT[0]
-
-
-def test_a_run_that_nothing_happens_to_is_the_measure(ground: Ground) -> None:
-    uncut(ground)
+    assert end_state(ground) == expected()
 
 
 def test_power_cuts_at_random_moments_change_nothing_in_the_end(ground: Ground) -> None:
@@ -84,93 +99,51 @@ def test_power_cuts_at_random_moments_change_nothing_in_the_end(ground: Ground) 
     finally:
         power.stop()
     ground.say(f"{len(power.cuts)} power cuts, {number} runs of up")
+    assert len(power.cuts) >= CUTS // 2 * 2
     for machine in ADDRESSES:
         await_ssh(ground, machine)
     ups(ground)
-    assert len(power.cuts) >= CUTS // 2 * 2
-    assert converged(ground) == uncut(ground)
+    converges(ground)
 
 
-@pytest.mark.parametrize(
-    ("machine", "stage"),
-    [
-        (MASTER, "Stage 1: the operating system"),
-        (MASTER, "Stage 2: container runtime"),
-        (MASTER, "Stage 2: kubeadm init"),
-        (WORKER, "Stage 4: kubeadm join"),
-    ],
-)
-def test_a_minute_without_network_changes_nothing_in_the_end(
-    ground: Ground, machine: str, stage: str
+def test_no_mirror_a_wrong_clock_and_no_network_in_each_stage_are_waited_out(
+    ground: Ground,
 ) -> None:
-    def pull() -> None:
-        await_running(ground, machine, threading.Event())
-        await_stage(ground, machine, stage)
-        ground.say(f"{machine} is without its network, in {stage}")
-        without_network(ground, machine, MINUTE)
-
-    thread = threading.Thread(target=pull, daemon=True)
-    thread.start()
-    ups(ground)
-    thread.join()
-    assert converged(ground) == uncut(ground)
-
-
-def test_a_mirror_that_is_down_is_waited_for(ground: Ground) -> None:
+    """One after the other, in one run of ``up`` that need not be repeated."""
     ground.stop_mirror()
 
-    def mend() -> None:
-        await_running(ground, MASTER, threading.Event())
-        await_stage(ground, MASTER, "Failed to start ampere-packages.service")
+    def trouble() -> None:
+        for machine, days in ((MASTER, -DAY), (WORKER, DAY)):
+            await_running(ground, machine)
+            set_clock(ground, machine, days)
+        await_console(ground, MASTER, "Failed to start ampere-packages.service")
         ground.say("the mirror is back")
         ground.start_mirror()
+        for machine, stage in STAGES:
+            await_console(ground, machine, stage)
+            ground.say(f"{machine} is without its network, in {stage}")
+            without_network(ground, machine, MINUTE)
 
-    thread = threading.Thread(target=mend, daemon=True)
-    thread.start()
-    assert ups(ground) == 1, "the gate waits"
-    thread.join()
-    assert converged(ground) == uncut(ground)
+    with meanwhile(trouble):
+        number = ups(ground)
+    ground.say(f"{number} runs of up")
+    converges(ground)
 
 
 def test_a_full_disk_is_said_by_the_gate_and_not_waited_for(ground: Ground) -> None:
     def fill() -> None:
-        await_running(ground, WORKER, threading.Event())
         await_true(lambda: WORKER in ground.known(), f"the host key of {WORKER}", 1800)
         await_ssh(ground, WORKER)
         left = "$(($(df --output=avail -B1 / | tail -1) - 500000000))"
         ground.on(WORKER, f"sudo fallocate -l {left} /var/tmp/filler")
         ground.say(f"the disk of {WORKER} is full")
 
-    thread = threading.Thread(target=fill, daemon=True)
-    thread.start()
-    outcome = ground.up()
-    thread.join()
+    with meanwhile(fill):
+        outcome = ground.up()
     assert not outcome.ok
     said = "\n".join(outcome.errors) + outcome.output
     assert f"{WORKER}: NODE_JOINED will not come before somebody changes this" in said, said
     assert "the disk is full: / has " in said
     ground.on(WORKER, "sudo rm /var/tmp/filler")
     assert ups(ground) == 1
-    assert converged(ground) == uncut(ground)
-
-
-@pytest.mark.parametrize("ahead", [DAY, -DAY], ids=["ahead", "behind"])
-def test_a_clock_that_is_a_day_wrong_changes_nothing_in_the_end(ground: Ground, ahead: int) -> None:
-    def set_clock() -> None:
-        await_running(ground, MASTER, threading.Event())
-        ground.cut_power(MASTER)
-        xml = ET.fromstring(ground.host.virsh("dumpxml", "--inactive", MASTER))
-        for clock in xml.findall("clock"):
-            xml.remove(clock)
-        ET.SubElement(xml, "clock", offset="variable", adjustment=str(ahead), basis="utc")
-        file = ground.folder / "clock.xml"
-        file.write_text(ET.tostring(xml, encoding="unicode"))
-        ground.host.virsh("define", str(file))
-        ground.give_power(MASTER)
-        ground.say(f"the clock of {MASTER} is wrong by {ahead} s")
-
-    thread = threading.Thread(target=set_clock, daemon=True)
-    thread.start()
-    ups(ground)
-    thread.join()
-    assert converged(ground) == uncut(ground)
+    converges(ground)

@@ -47,7 +47,7 @@ daemon off;
 pid {folder}/nginx.pid;
 error_log stderr;
 events {{}}
-stream {{ include {folder}/stream.conf; }}
+include {folder}/stream.conf;
 """
 
 
@@ -154,7 +154,7 @@ class Ground(AbstractContextManager["Ground"]):
     def tell(self, step: Step) -> None:
         """Show as progress what the engine has done to a resource, but not to a component."""
         if step.changes and not step.type.startswith(("ampere:", "pulumi:")):
-            self.say(f"{time.strftime('%H:%M:%S')} {step.op:8} {step.name}")
+            self.say(f"{time.strftime('%H:%M:%S')} {step.op} {step.name}")
 
     def on(
         self,

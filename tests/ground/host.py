@@ -17,8 +17,8 @@ from typing import Self
 NAME = "kvm-host"
 USER = "keeper"
 """Root by another name, with a home of its own: what the programs over SSH run as."""
-ADDRESS = "198.51.100.1"
-"""TEST-NET-2 (RFC 5737): nothing outside the host's own namespace has it."""
+ADDRESS = "192.168.254.1"
+"""A private one, as the front lets in; nothing outside the host's own namespace has it."""
 
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
 _FIRST = ("--fork", "--kill-child", "--mount-proc")

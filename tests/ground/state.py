@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.ground.home import ADDRESSES
+from tests.ground.home import ADDRESSES, PROJECT
 
 if TYPE_CHECKING:
     from tests.ground.ground import Ground
 
 BOOT_SECONDS = 900
+GOLDEN = PROJECT / "tests/golden/home.end-state.json"
+RENEW = "AMPERE_RENEW_GOLDEN"
+"""The environment variable with which a run writes the file instead of reading it."""
 
 _LOOK = {
     "markers": "cd /var/lib/ampere && ls -p | grep -v /",
@@ -53,14 +57,26 @@ def end_state(ground: Ground) -> dict[str, object]:
         }
         for machine in ADDRESSES
     }
-    return {"machines": machines, "pods": pods(ground), "tokens": tokens(ground)}
+    found: dict[str, object] = {
+        "machines": machines,
+        "pods": pods(ground),
+        "tokens": tokens(ground),
+    }
+    if os.environ.get(RENEW):
+        GOLDEN.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
 
 
-def pods(ground: Ground) -> list[tuple[str, str]]:
+def expected() -> dict[str, object]:
+    """Return the end state of a run that nothing happened to."""
+    return json.loads(GOLDEN.read_text(encoding="utf-8"))
+
+
+def pods(ground: Ground) -> list[str]:
     """Return the cluster's pods, by what they run and where."""
     listed: dict[str, Any] = json.loads(ground.kubectl("get", "pods", "-A", "--output=json"))
     return sorted(
-        (pod["spec"]["containers"][0]["name"], pod["spec"].get("nodeName", ""))
+        f"{pod['spec']['containers'][0]['name']} on {pod['spec'].get('nodeName')}"
         for pod in listed["items"]
     )
 

@@ -8,6 +8,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
 from tests.ground.home import MASTER, WORKER
 
@@ -63,7 +64,7 @@ class PowerCuts:
 
     def _haunt(self, machine: str) -> None:
         chance = random.Random(f"{self.seed}-{machine}")
-        await_running(self.ground, machine, self._stop)
+        await_running(self.ground, machine)
         for number in range(1, self.count + 1):
             longest = LONGEST[machine] * number / self.count
             after = chance.uniform(longest / 3, longest)
@@ -76,12 +77,13 @@ class PowerCuts:
             self.ground.say(f"power cut {number} of {machine} after {after:.0f} s: {during}")
 
 
-def await_running(ground: Ground, machine: str, stop: threading.Event) -> None:
+def await_running(ground: Ground, machine: str) -> None:
     """Wait until a machine runs."""
-    while not stop.is_set():
-        if machine in ground.host.virsh("list", "--name", check=False).split():
-            return
-        time.sleep(1)
+
+    def runs() -> bool:
+        return machine in ground.host.virsh("list", "--name", check=False).split()
+
+    await_true(runs, f"machine {machine}", 900)
 
 
 def last_stage(console: str) -> str:
@@ -104,7 +106,7 @@ def without_network(ground: Ground, machine: str, seconds: float) -> None:
     ground.host.run("ip", "link", "set", link, "up")
 
 
-def await_stage(ground: Ground, machine: str, text: str, seconds: float = 3600) -> None:
+def await_console(ground: Ground, machine: str, text: str, seconds: float = 3600) -> None:
     """Wait until a machine's console tells of ``text``."""
     await_true(lambda: text in ground.console(machine), f"{text} on {machine}", seconds)
 
@@ -115,3 +117,17 @@ def await_true(done: Callable[[], bool], what: str, seconds: float) -> None:
     while not done():
         assert time.monotonic() < end, f"no {what} within {seconds:.0f} s"
         time.sleep(1)
+
+
+def set_clock(ground: Ground, machine: str, seconds: int) -> None:
+    """Start a machine anew with a clock that is wrong by so many seconds."""
+    xml = ET.fromstring(ground.host.virsh("dumpxml", "--inactive", machine))
+    for clock in xml.findall("clock"):
+        xml.remove(clock)
+    ET.SubElement(xml, "clock", offset="variable", adjustment=str(seconds), basis="utc")
+    file = ground.folder / f"{machine}.xml"
+    file.write_text(ET.tostring(xml, encoding="unicode"))
+    ground.cut_power(machine)
+    ground.host.virsh("define", str(file))
+    ground.give_power(machine)
+    ground.say(f"the clock of {machine} is wrong by {seconds} s")

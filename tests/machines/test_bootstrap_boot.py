@@ -1,7 +1,7 @@
 """The rendered units under a real systemd, from the first boot, with the power cut in between.
 
 It takes root's rights, Linux namespaces and minutes, so it runs when it is asked for:
-``uv run pytest tests/machines``.
+``make test-machines``.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from ampere_infra.rehearsal.leaks import canaries, generated
 from tests.ground.home import ADDRESSES, MASTER, POOL, WORKER
-from tests.ground.state import await_nodes, await_ssh
+from tests.ground.state import await_nodes, await_ssh, end_state, expected
 from tests.ground.timeline import Timeline
 
 if TYPE_CHECKING:
@@ -82,6 +82,7 @@ def test_one_up_makes_a_cluster_of_two_nodes(
     for machine, markers in MARKERS.items():
         assert ground.markers(machine).keys() >= markers, machine
     await_nodes(ground, MASTER, WORKER)
+    assert end_state(ground) == expected()
 
 
 def test_a_second_up_changes_nothing(ground: Ground, born: Timeline) -> None:
