@@ -11,6 +11,12 @@ from ampere_infra.templates import render_yaml
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
 
+LEASE: Final = 90
+"""Seconds that a controller manager may be silent before it counts as gone, Kubernetes' own are 15.
+
+On slow disks, or a busy host, one that misses its 10 seconds to renew ends itself; the cluster then
+stands still until it is back.
+"""
 CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 
@@ -25,6 +31,7 @@ def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
         cri_socket=CRI_SOCKET,
         etcd_data=ETCD_DATA,
         patience=patience(cluster.timeouts.control_plane),
+        lease=LEASE,
     )
 
 

@@ -18,6 +18,9 @@ class Emulation:
 
     cpu: str = "qemu64"
     """The model; with ``max`` some kernels panic."""
+    features: tuple[str, ...] = ("aes", "pclmuldq", "ssse3", "sse4.1", "sse4.2", "popcnt")
+    """What the model lacks and programs use for TLS: without, each connection takes many times
+    as long."""
     tb_cache: int = 256
     """MiB of memory for translated code; QEMU's own choice is a gigabyte."""
 

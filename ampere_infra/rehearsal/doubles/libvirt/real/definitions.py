@@ -138,7 +138,10 @@ def domain_xml(
         _add(features, name)
     if emulation:
         _add(_add(features, "tcg"), "tb-cache", str(emulation.tb_cache), unit="MiB")
-        _add(_add(root, "cpu", mode="custom"), "model", emulation.cpu)
+        cpu = _add(root, "cpu", mode="custom", check="none")
+        _add(cpu, "model", emulation.cpu)
+        for feature in emulation.features:
+            _add(cpu, "feature", policy="require", name=feature)
     elif mode := text(table(inputs, "cpu"), "mode"):
         _add(root, "cpu", mode=mode)
     devices = _add(root, "devices")
