@@ -69,10 +69,10 @@ unit: environment ## the tests that need no other program, in seconds
 
 test-machines: environment packages machine-packages tools ## real machines on a real libvirtd (root, half an hour)
 	@echo "== machines"
-	@$(SUDO) env PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
+	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
 
 drills: environment packages machine-packages tools ## power cuts and other troubles of a home (root, hours)
-	@$(SUDO) env PATH="$$PATH" $(UV) run --no-sync pytest tests/drills
+	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest tests/drills
 
 lint: environment ## ruff (all rules, format) and pyright (strict)
 	@echo "== ruff"
