@@ -6,7 +6,7 @@ import subprocess
 import time
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self
 
 import yaml
 
@@ -183,8 +183,8 @@ class Ground(AbstractContextManager["Ground"]):
         for resource in state.get("resources", []):
             connection = plain(resource.get("inputs", {}).get("connection"))
             if isinstance(connection, dict):
-                known = cast("dict[str, Any]", connection)
-                found[known["host"]] = known
+                known = {key: plain(told) for key, told in connection.items()}
+                found[str(known["host"])] = known
         return found
 
     def known(self) -> set[str]:
