@@ -15,7 +15,7 @@ import pytest
 
 from tests.ground.ground import Ground
 from tests.ground.home import ADDRESSES, MASTER, WORKER
-from tests.ground.state import await_nodes, await_ssh, end_state, expected
+from tests.ground.state import await_nodes, await_ssh, expected, settled
 from tests.ground.trouble import (
     PowerCuts,
     await_console,
@@ -85,7 +85,7 @@ def converges(ground: Ground) -> None:
     """See that the cluster is as one that nothing happened to."""
     await_nodes(ground, MASTER, WORKER)
     assert ground.up().changed == 0, "nothing is left to do"
-    assert end_state(ground) == expected()
+    assert settled(ground) == expected()
 
 
 def test_power_cuts_at_random_moments_change_nothing_in_the_end(ground: Ground) -> None:

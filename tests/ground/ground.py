@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.events import Step
     from ampere_infra.settings.home import HomeSettings
 
+KUBECTL_TRIES = 30
 SSH = {
     "BatchMode": "yes",
     "StrictHostKeyChecking": "yes",
@@ -220,12 +221,18 @@ class Ground(AbstractContextManager["Ground"]):
         return dict(line.split(":", 1) for line in listed.stdout.splitlines())
 
     def kubectl(self, *words: str, check: bool = True) -> str:
-        """Ask the cluster with the kubeconfig of the stack's outputs."""
+        """Ask the cluster with the kubeconfig of the stack's outputs, again while it is busy."""
         file = self.stage.project.private / "kubeconfig"
         file.touch(mode=0o600)
         file.write_text(self.stage.engine.outputs(show_secrets=True)["kubeconfig"])
-        program = str(tools.path("kubectl"))
-        return self.host.run(program, f"--kubeconfig={file}", *words, check=check).stdout
+        program, said = str(tools.path("kubectl")), ""
+        for _ in range(KUBECTL_TRIES if check else 1):
+            done = self.host.run(program, f"--kubeconfig={file}", *words, check=False)
+            if done.returncode == 0 or not check:
+                return done.stdout
+            said = done.stderr
+            time.sleep(5)
+        raise AssertionError(f"kubectl {' '.join(words)}: {said}")
 
     def cut_power(self, node: str) -> None:
         """Take a machine's power away."""

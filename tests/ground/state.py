@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from tests.ground.ground import Ground
 
 BOOT_SECONDS = 900
+SETTLE_SECONDS = 600
+"""A used token goes within three minutes; an emulated control plane may be busy for longer."""
 GOLDEN = PROJECT / "tests/golden/home.end-state.json"
 RENEW = "AMPERE_RENEW_GOLDEN"
 """The environment variable with which a run writes the file instead of reading it."""
@@ -53,7 +55,8 @@ def end_state(ground: Ground) -> dict[str, object]:
     """Return what must be the same after any two runs, without names that are drawn at random."""
     machines = {
         machine: {
-            what: ground.on(machine, look, check=False).stdout for what, look in _LOOK.items()
+            what: ground.on(machine, look, check=False).stdout.splitlines()
+            for what, look in _LOOK.items()
         }
         for machine in ADDRESSES
     }
@@ -64,6 +67,14 @@ def end_state(ground: Ground) -> dict[str, object]:
     }
     if os.environ.get(RENEW):
         GOLDEN.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    return found
+
+
+def settled(ground: Ground) -> dict[str, object]:
+    """Return the end state as soon as it is the expected one, or as it is after minutes."""
+    end = time.monotonic() + SETTLE_SECONDS
+    while (found := end_state(ground)) != expected() and time.monotonic() < end:
+        time.sleep(5)
     return found
 
 
