@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
+    from tests.ground.ground import Ground
     from tests.keyvault.server import Azure
 
 # An Output belongs to the main thread's event loop, which Python no longer makes unasked.
@@ -42,6 +43,17 @@ def say(pytestconfig: pytest.Config) -> Callable[[str], None]:
             print(line, flush=True)
 
     return speak
+
+
+@pytest.fixture(scope="module")
+def ground(
+    tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]
+) -> Generator[Ground]:
+    """A KVM host with mirrors, on which nothing has been made yet: one takes minutes to make."""
+    from tests.ground.ground import Ground  # noqa: PLC0415 - few tests need it
+
+    with Ground(tmp_path_factory.mktemp("ground"), say) as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
