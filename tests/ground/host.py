@@ -165,7 +165,9 @@ class TestHost:
         if self._holder is not None:
             self._holder.send_signal(signal.SIGKILL)
             self._holder.wait()
+        # Who entered for a program that was stopped has stopped as well.
         for process in self._started:
+            process.kill()
             process.wait()
 
     def start_libvirtd(self) -> None:
