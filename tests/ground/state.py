@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 BOOT_SECONDS = 900
 SETTLE_SECONDS = 600
 """A used token goes within three minutes; an emulated control plane may be busy for longer."""
-GOLDEN = PROJECT / "tests/golden/home.end-state.json"
+GOLDEN = PROJECT / "tests/ground/end-state.json"
 RENEW = "AMPERE_RENEW_GOLDEN"
 """The environment variable with which a run writes the file instead of reading it."""
 
