@@ -67,11 +67,11 @@ test: environment packages tools ## all tests: unit first, then real tools, then
 unit: environment ## the tests that need no other program, in seconds
 	@$(UV) run --no-sync pytest tests/unit
 
-test-machines: environment packages machine-packages tools ## real machines on a real libvirtd (root, half an hour)
+test-machines: environment packages machine-packages tools ## a real libvirtd, sshd and systemd (root, ten minutes)
 	@echo "== machines"
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
 
-drills: environment packages machine-packages tools ## power cuts and other troubles of a home (root, hours)
+drills: environment packages machine-packages tools ## real machines, up to a cluster, and the troubles of a home (root, hours)
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest tests/drills
 
 lint: environment ## ruff (all rules, format) and pyright (strict)
