@@ -37,17 +37,8 @@ def on_node(  # noqa: PLR0913 - what a command may be given
         delete: what is run when the resource goes.
         belongs_to: the machine whose replacement runs it again, if that is not ``machine``.
     """
-    return command.remote.Command(
-        name,
-        connection=machine.connection,
-        create=create,
-        delete=delete,
-        stdin=stdin,
-        triggers=[(belongs_to or machine).identity],
-        logging=command.remote.Logging.STDERR,
-        add_previous_output_in_env=False,
-        opts=opts,
-    )
+    identity = (belongs_to or machine).identity
+    return _command(name, machine.connection, create, identity, opts, stdin=stdin, delete=delete)
 
 
 def watching(
@@ -64,12 +55,28 @@ def watching(
     """
     if machine.lookout is None:
         return on_node(name, machine, gate, opts)
+    lookout = machine.lookout
+    create = lookout.script(gate, deadline)
+    return _command(name, lookout.connection, create, machine.identity, opts, stdin=lookout.stdin)
+
+
+def _command(  # noqa: PLR0913 - what a command may be given
+    name: str,
+    connection: command.remote.ConnectionArgs,
+    create: str,
+    identity: pulumi.Input[str],
+    opts: pulumi.ResourceOptions,
+    *,
+    stdin: pulumi.Output[str] | None,
+    delete: str | None = None,
+) -> command.remote.Command:
     return command.remote.Command(
         name,
-        connection=machine.lookout.connection,
-        create=machine.lookout.script(gate, deadline),
-        stdin=machine.lookout.stdin,
-        triggers=[machine.identity],
+        connection=connection,
+        create=create,
+        delete=delete,
+        stdin=stdin,
+        triggers=[identity],
         logging=command.remote.Logging.STDERR,
         add_previous_output_in_env=False,
         opts=opts,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import queue
 import re
 import shutil
-import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from ampere_infra.doctor.facts import BEGIN, END, MOST_LINES, STEP, Facts, facts_of, plain
+from ampere_infra.processes import end
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -77,16 +74,7 @@ def run_probe(
         try:
             return _conversation(process, script, say)
         finally:
-            _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and, where there are such groups, all that it started."""
-    if sys.platform == "win32":
-        process.kill()
-        return
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
+            end(process)
 
 
 def _conversation(

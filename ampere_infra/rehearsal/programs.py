@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import threading
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING
 
+from ampere_infra.processes import end
 from ampere_infra.rehearsal.reality import environment
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ class Programs:
         with self._lock:
             self._cancelled.set()
             for process in self._running:
-                _kill(process)
+                end(process)
 
     def resume(self) -> None:
         """Take orders again: another engine has come."""
@@ -129,14 +128,6 @@ class Programs:
         finally:
             with self._lock:
                 self._running.discard(process)
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End a process with all that it started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def _feed(process: subprocess.Popen[bytes], text: str) -> None:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ampere_infra import tools
+from ampere_infra.processes import end
 from ampere_infra.secrets.errors import SecretsError
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+    from pathlib import Path
 
 LIMIT_SECONDS = 60.0
 """Key Vault answers in well under a second; logging in to Azure may take some."""
@@ -73,9 +73,9 @@ def run(
             # In bytes, or Windows would make line ends of its own out of a sealed file's.
             output = process.communicate(text.encode(), LIMIT_SECONDS)
         except subprocess.TimeoutExpired:
-            _end(process)
+            end(process)
         except BaseException:
-            _end(process)
+            end(process)
             raise
         else:
             stdout, stderr = (part.decode(errors="replace") for part in output)
@@ -94,7 +94,7 @@ def run(
 def end_all() -> None:
     """End every ``sops`` that another thread waits for."""
     for process in list(_running):
-        _end(process)
+        end(process)
 
 
 def run_in_terminal(arguments: list[str], file: str, folder: Path) -> int:
@@ -109,13 +109,13 @@ def run_in_terminal(arguments: list[str], file: str, folder: Path) -> int:
 def _ended_tidily() -> Generator[None]:
     """Have a terminal that is closed end this program as an exception does, with all clean-up."""
 
-    def end(number: int, frame: object) -> None:
+    def leave(number: int, frame: object) -> None:
         del frame
         raise SystemExit(128 + number)
 
     names = ("SIGTERM", "SIGHUP") if threading.current_thread() is threading.main_thread() else ()
     numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    before = {number: signal.signal(number, end) for number in numbers}
+    before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
@@ -135,18 +135,6 @@ def program(name: str, file: str) -> str:
         raise SecretsError(
             file, f"needs {name}, and there is none (docs/secrets.md): {error}"
         ) from None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End ``process`` with all that it started."""
-    if sys.platform == "win32":
-        taskkill = Path(os.environ.get("SYSTEMROOT", "C:/Windows")) / "System32" / "taskkill.exe"
-        ended = [str(taskkill), "/T", "/F", "/PID", str(process.pid)]
-        subprocess.run(ended, capture_output=True, check=False)
-        process.kill()
-    else:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
 
 def environment() -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import yaml
@@ -58,8 +58,6 @@ class Ground(AbstractContextManager["Ground"]):
 
     folder: Path
     say: Callable[[str], None]
-    changes: dict[str, Any] = field(default_factory=dict[str, Any])
-    """Settings, by key of the stack file, that replace those of :mod:`tests.ground.home`."""
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -78,9 +76,8 @@ class Ground(AbstractContextManager["Ground"]):
         self.host = stack.enter_context(self._host(certificates / "ca.pem"))
         self.pair = (str(certificates / "server.pem"), str(certificates / "server.key"))
         self._serve(image.path)
-        emulated = None if kvm_works(image.path, self.say) else Emulation()
-        self.emulated = emulated is not None
-        world = World(reality=Reality(enter=self.host.enter, emulation=emulated, patience=30))
+        emulation = None if kvm_works(image.path, self.say) else Emulation()
+        world = World(reality=Reality(enter=self.host.enter, emulation=emulation, patience=30))
         self.stage = stack.enter_context(
             staged(self._project(image.sha256), world, checkpoints=True)
         )
@@ -120,7 +117,7 @@ class Ground(AbstractContextManager["Ground"]):
 
     def _project(self, image_sha256: str) -> Project:
         keys = (self.mirror.kubernetes_key, self.mirror.containerd_key)
-        self.config = home.settings(image_sha256, *keys) | self.changes
+        self.config = home.settings(image_sha256, *keys)
         file = self.folder / "Pulumi.home.yaml"
         file.write_text(yaml.safe_dump({"config": self.config}))
         return Project("home", file, self.folder / "rehearsal")

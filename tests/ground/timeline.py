@@ -71,10 +71,6 @@ class Timeline:
                 first, last = boot + _seconds(begin), boot + _seconds(end)
                 self.spans.append(Span(machine, UNITS[identity], first, last))
 
-    def span(self, machine: str, what: str) -> Span:
-        """Return the bar called ``what`` of a machine."""
-        return next(s for s in self.spans if (s.machine, s.what) == (machine, what))
-
     def lines(self) -> list[str]:
         """Return the bars as text, the earliest first."""
         ordered = sorted(self.spans, key=lambda span: (span.machine, span.begin))
