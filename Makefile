@@ -28,6 +28,12 @@ MACHINE_PROGRAMS := libvirtd virsh qemu-system-x86_64 qemu-img dnsmasq iptables 
 MACHINE_PACKAGES := libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base \
     iptables iproute2 openssh-server mmdebstrap debian-archive-keyring grub-pc-bin grub-common \
     fdisk e2fsprogs gnupg xz-utils util-linux
+# The cluster that the services' tests run on, and the programs that run beside it.
+CONTROL_PLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kwok
+OBJECT_STORE := minio mc
+SERVICE_PROGRAMS := psql pg_ctlcluster setpriv
+SERVICE_PACKAGES := postgresql postgresql-client util-linux
+NO_CLUSTER := /etc/postgresql-common/createcluster.d/ampere.conf
 SUDO := $(shell test "$$(id -u)" = 0 || echo sudo)
 
 # $(call install,PROGRAMS,PACKAGES,FILE): install the packages if a program is missing; FILE keeps
@@ -50,7 +56,7 @@ $(SUDO) env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $(2)
 endef
 
-.PHONY: help rehearse test unit test-machines drills lint format secrets bench tools packages machine-packages environment schema clean
+.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench tools packages service-packages machine-packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -67,11 +73,16 @@ test: environment packages tools ## all tests: unit first, then real tools, then
 unit: environment ## the tests that need no other program, in seconds
 	@$(UV) run --no-sync pytest tests/unit
 
-test-machines: environment packages machine-packages tools ## a real libvirtd, sshd and systemd (root, ten minutes)
+test-services: environment service-packages tools ## what both clusters run, on a real API server, real programs with home's secrets (minutes)
+	@$(UV) run --no-sync ampere tools $(CONTROL_PLANE) $(OBJECT_STORE)
+	@echo "== services"
+	@$(UV) run --no-sync pytest --durations=10 tests/services
+
+test-machines: environment packages machine-packages tools ## real machines, up to a control plane (root, twenty minutes)
 	@echo "== machines"
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
 
-drills: environment packages machine-packages tools ## real machines, up to a cluster, and the troubles of a home (root, hours)
+drills: environment packages machine-packages tools ## real machines, a whole cluster, and the troubles of a home (root, hours)
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest tests/drills
 
 lint: environment ## ruff (all rules, format) and pyright (strict)
@@ -102,11 +113,17 @@ tools: environment ## build the tools that are not here yet; the first time take
 # The tests and the type check look at every stack, so each stack's own group is there for them.
 environment: $(UV_NEEDED)
 	@echo "== Python packages (locked in uv.lock)"
-	@$(UV) sync --locked --group foundation
+	@$(UV) sync --locked --group foundation --group api
 
 packages:
 	@test -e /usr/lib/nginx/modules/ngx_stream_module.so || missing=" nginx-stream"; \
 	$(call install,$(PROGRAMS),$(PACKAGES),/etc/cloud/cloud-init.disabled)
+
+# Debian makes a cluster of its own where it installs PostgreSQL, unless it is told not to.
+service-packages:
+	@missing=""; command -v pg_ctlcluster >/dev/null || { $(SUDO) mkdir -p $(dir $(NO_CLUSTER)); \
+	    echo "create_main_cluster = false" | $(SUDO) tee $(NO_CLUSTER) >/dev/null; }; \
+	$(call install,$(SERVICE_PROGRAMS),$(SERVICE_PACKAGES))
 
 machine-packages:
 	@missing=""; \

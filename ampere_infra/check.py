@@ -5,9 +5,12 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from ampere_infra.services.chart_values import judge
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.foundation import FoundationSettings
 from ampere_infra.settings.load import model_of, parse, read_stack_file, stack_file
 from ampere_infra.settings.mistakes import SettingsError
+from ampere_infra.settings.plan import found, monthly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,7 +23,7 @@ FINE, WRONG_INPUT = 0, 2
 
 
 def check(stack: str, config_file: Path | None = None) -> int:
-    """Print what ``stack`` is, or to stderr every mistake in its settings.
+    """Print what ``stack`` is, or to stderr every mistake in its settings and what is made of them.
 
     ``config_file`` is read in place of ``Pulumi.<stack>.yaml``. Returns the exit code: 0 when the
     settings can be planned from, 2 when they cannot.
@@ -29,6 +32,7 @@ def check(stack: str, config_file: Path | None = None) -> int:
     try:
         model_of(stack)
         settings = parse(stack, read_stack_file(path))
+        judge(settings)
     except SettingsError as error:
         count = len(error.mistakes)
         noun = "mistake" if count == 1 else "mistakes"
@@ -42,6 +46,8 @@ def summary(stack: str, settings: Settings) -> Iterator[str]:
     """Yield lines that say what ``stack`` is."""
     if isinstance(settings, FoundationSettings):
         return _foundation(stack, settings)
+    if isinstance(settings, ApiSettings):
+        return _api(stack, settings)
     return _home(stack, settings)
 
 
@@ -57,6 +63,27 @@ def _foundation(stack: str, s: FoundationSettings) -> Iterator[str]:
     yield from (f"  {github.repository}, environment {name}" for name in github.environments)
     if github.pull_requests:
         yield f"  {github.repository}, pull requests, without changing the state"
+
+
+def _api(stack: str, s: ApiSettings) -> Iterator[str]:
+    server, row = s.server, found(s.prices, s.server.type)
+    size = f"{row.cores} vCPU, {row.memory} memory, {row.disk} disk" if row else ""
+    yield f"{stack}: cluster {s.cluster.name} on {server.name} at Hetzner, {server.location}"
+    yield f"  server    {server.type}: {size}, {server.distribution}"
+    yield f"  private   {s.network.address} in {s.network.subnet}, of {s.network.range}"
+    yield f"  inside    pods {s.cluster.pod_network}, services {s.cluster.service_network}"
+    yield "who administers it"
+    admins = ", ".join(str(network) for network in s.access.admins)
+    until = ", until the tailnet answers" if s.tailscale.enabled else ""
+    yield f"  public    {admins}{until}"
+    if s.tailscale.enabled:
+        yield f"  tailnet   {server.name}.{s.tailscale.tailnet}, {', '.join(s.tailscale.tags)}"
+    yield "a month, without VAT"
+    yield from _columns(monthly(s))
+    yield "versions"
+    yield from _columns(s.versions.model_dump())
+    yield "public names"
+    yield from _columns({"api": s.api.domain, "website": s.website.domain})
 
 
 def _home(stack: str, s: HomeSettings) -> Iterator[str]:

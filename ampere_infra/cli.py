@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ampere_infra.backup.parser import add_backup, add_restore
 from ampere_infra.doctor.parser import add_doctor
 from ampere_infra.secrets.command.parser import add_secrets
 
@@ -46,7 +47,16 @@ def _parser() -> argparse.ArgumentParser:
         epilog=_STATUSES,
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for add_to in (_add_rehearse, _add_check, add_doctor, _add_schema, add_secrets, _add_tools):
+    for add_to in (
+        _add_rehearse,
+        _add_check,
+        add_doctor,
+        _add_schema,
+        add_secrets,
+        add_backup,
+        add_restore,
+        _add_tools,
+    ):
         add_to(commands.add_parser)
     return parser
 

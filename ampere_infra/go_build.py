@@ -7,13 +7,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+from ampere_infra.made_once import made_once
 
 REPORT_SECONDS = 5.0
 LIMIT_SECONDS = 3600.0
@@ -75,25 +75,12 @@ def built(build: Build, report: Report) -> Path:
             f"{GO_NEEDED} or newer (https://go.dev/dl/), or put the program itself on PATH"
         )
     target = cache_folder() / build.key(go)
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.with_suffix(".lock"), build.name, report):
-        if not target.is_dir():
-            _build_into(target, go, build, report)
-    return target
 
-
-def _build_into(target: Path, go: str, build: Build, report: Report) -> None:
-    for leftover in target.parent.glob(f".{target.name}-*"):
-        shutil.rmtree(leftover, ignore_errors=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        command = [go, "build", *build.arguments(), "-o", f"{temporary}{os.sep}", *build.packages]
+    def make(folder: Path) -> None:
+        command = [go, "build", *build.arguments(), "-o", f"{folder}{os.sep}", *build.packages]
         _run(command, build, report)
-        temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+
+    return made_once(target, target.with_suffix(".lock"), build.name, make, report)
 
 
 def _run(command: list[str], build: Build, report: Report) -> None:
@@ -170,37 +157,3 @@ def _explained(build: Build, lines: list[str]) -> str:
     tail = "".join(line for line in lines if not line.startswith("go: downloading"))[-2000:]
     remedy = next((f"; {text}" for sign, text in _REMEDIES if sign in tail), "")
     return f"building {build.name} failed{remedy}\n{tail.strip()}"
-
-
-@contextmanager
-def _locked(path: Path, name: str, report: Report) -> Generator[None]:
-    """Hold ``path`` for this process alone; the system lets go of it when the process ends."""
-    with path.open("a+b") as file:
-        waited = 0
-        while not _try_lock(file.fileno()):
-            if waited % int(REPORT_SECONDS) == 0:
-                report(f"waiting for another process that builds {name}")
-            time.sleep(1)
-            waited += 1
-        yield
-
-
-if sys.platform == "win32":
-    import msvcrt
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-        except OSError:
-            return False
-        return True
-
-else:
-    import fcntl
-
-    def _try_lock(descriptor: int) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True

@@ -9,7 +9,7 @@ import pulumi
 from ampere_infra.secrets.model import SecretsError
 from ampere_infra.settings.mistakes import SettingsError
 
-STACKS = ("home", "foundation")
+STACKS = ("home", "api", "foundation")
 """Each has a module of its name in ``ampere_infra.stacks`` with a function ``build``."""
 
 

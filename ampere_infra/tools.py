@@ -84,6 +84,12 @@ MODULES = {
     # Apart, so that who needs kubeadm alone does not build the API server.
     "kubernetes-server": replace(_KUBERNETES, minutes=8, on_request=True),
     "etcd": Module("go.etcd.io/etcd/server/v3", minutes=1, on_request=True),
+    "kwok": Module(
+        "sigs.k8s.io/kwok",
+        minutes=1,
+        ldflags="-X sigs.k8s.io/kwok/pkg/consts.Version={version}",
+        on_request=True,
+    ),
     "coredns": Module("github.com/coredns/coredns", minutes=4, on_request=True),
     "containerd": Module(
         "github.com/containerd/containerd/v2",
@@ -98,6 +104,9 @@ MODULES = {
         ldflags="-X sigs.k8s.io/cri-tools/pkg/version.Version={version}",
         on_request=True,
     ),
+    # Neither tells a version of three numbers, so what is on PATH is passed over.
+    "minio": Module("github.com/minio/minio", minutes=4, on_request=True),
+    "mc": Module("github.com/minio/mc", minutes=1, on_request=True),
 }
 
 TOOLS = {
@@ -122,12 +131,15 @@ TOOLS = {
         for name in ("kubelet", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
     },
     "etcd": Tool("etcd", "go.etcd.io/etcd/server/v3", ("--version",)),
+    "kwok": Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("--version",)),
     "coredns": Tool("coredns", "github.com/coredns/coredns", ("-version",)),
     **{
         name: Tool("containerd", f"github.com/containerd/containerd/v2/cmd/{name}", ("-v",))
         for name in ("containerd", "containerd-shim-runc-v2", "ctr")
     },
     "crictl": Tool("crictl", "sigs.k8s.io/cri-tools/cmd/crictl", ("--version",)),
+    "minio": Tool("minio", "github.com/minio/minio", ("--version",)),
+    "mc": Tool("mc", "github.com/minio/mc", ("--version",)),
 }
 
 
@@ -210,7 +222,7 @@ def suitable(name: str, version_text: str) -> bool:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.removeprefix("v").split("."))
+    return tuple(int(part) for part in version.removeprefix("v").partition("-")[0].split("."))
 
 
 def _set(name: str) -> Path | None:

@@ -24,14 +24,21 @@ from ampere_infra.bootstrap.spec import NodeSpec, Role
 from ampere_infra.bootstrap.user_data import user_data
 from ampere_infra.machines.libvirt import DATA_DEVICE
 from ampere_infra.machines.seed import meta_data, nocloud_image
+from ampere_infra.rehearsal.doubles.libvirt.real.definitions import Disk, Nic, domain_xml
+from ampere_infra.rehearsal.doubles.libvirt.real.hardware import hardware
+from ampere_infra.rehearsal.doubles.libvirt.real.virsh import Virsh
+from ampere_infra.rehearsal.programs import Programs
+from ampere_infra.rehearsal.reality import Emulation, Reality
 from ampere_infra.settings.load import parse
 from ampere_infra.stacks import home_specs
-from tests.ground import home
+from tests.ground import home, services
 from tests.ground.host import TestHost
 from tests.ground.image import base_image
+from tests.ground.stack import TIME_SERVERS
 from tests.ground.virtualisation import kvm_works
 
 if TYPE_CHECKING:
+    from ampere_infra.rehearsal.doubles.values import Properties
     from ampere_infra.settings.home import HomeSettings
 
 LIMIT = 900.0
@@ -39,21 +46,6 @@ EMPTY = "#cloud-config\n{}\n"
 _NETWORK = """\
 <network><name>bench</name><bridge name='bench0'/><forward mode='nat'/>
 <ip address='{gateway}' netmask='255.255.255.0'/></network>
-"""
-_DOMAIN = """\
-<domain type='{kind}'><name>{name}</name><memory unit='MiB'>2048</memory><vcpu>2</vcpu>
-<os><type arch='x86_64' machine='pc'>hvm</type></os>
-<features><acpi/><apic/>{features}</features><cpu mode='custom'><model>qemu64</model></cpu>
-<devices>{disks}
-<interface type='network'><mac address='{mac}'/><source network='bench'/><model type='virtio'/>
-</interface>
-<serial type='pty'><log file='{console}'/></serial>
-<rng model='virtio'><backend model='random'>/dev/urandom</backend></rng>
-</devices></domain>
-"""
-_DISK = """\
-<disk type='file' device='disk'><driver name='qemu' type='{kind}'/><source file='{file}'/>
-<target dev='{device}' bus='virtio'/></disk>
 """
 
 
@@ -89,16 +81,17 @@ def tell(line: str) -> None:
 def measured(settings: HomeSettings, folder: Path, rounds: int) -> dict[str, list[float]]:
     """Return the seconds of each boot, by what was booted."""
     image = base_image(tell).path
-    emulated = not kvm_works(image, tell)
     cases = (
         Case("empty user-data", EMPTY, "Cloud-init v.{} finished at"),
         Case("until OS_READY", ours(settings), "Finished {}ampere-os-ready.service"),
     )
     found: dict[str, list[float]] = {case.name: [] for case in cases}
-    names = dict.fromkeys(home.TIME_SERVERS, home.GATEWAY)
+    names = dict.fromkeys(TIME_SERVERS, home.GATEWAY)
     with TestHost(folder / "host", names=names) as host:
-        words = ("env", f"PYTHONPATH={home.PROJECT}", sys.executable, "-m", "tests.ground.services")
-        host.start(*words, "ntp", log="ntp.log")
+        services.start(host, "ntp")
+        emulation = None if kvm_works(image, tell) else Emulation()
+        reality = Reality(enter=host.enter, emulation=emulation)
+        virsh = Virsh(reality, Programs(reality))
         network = folder / "network.xml"
         network.write_text(_NETWORK.format(gateway=home.GATEWAY))
         host.virsh("net-create", str(network))
@@ -106,7 +99,7 @@ def measured(settings: HomeSettings, folder: Path, rounds: int) -> dict[str, lis
             for case in cases:
                 place = folder / f"{number}-{case.name[:5]}"
                 place.mkdir()
-                text = domain(settings, case, place, image, emulated=emulated)
+                text = domain(settings, case, place, image, virsh)
                 found[case.name].append(boot(host, case, place, text))
                 tell(f"{case.name}: {found[case.name][-1]:.1f} s")
     return found
@@ -120,7 +113,7 @@ def ours(settings: HomeSettings) -> str:
     return user_data(home_specs.cluster(settings), node, key, None).text
 
 
-def domain(settings: HomeSettings, case: Case, place: Path, image: Path, *, emulated: bool) -> str:
+def domain(settings: HomeSettings, case: Case, place: Path, image: Path, virsh: Virsh) -> str:
     """Return libvirt's definition of a machine whose disks lie in ``place``."""
     nic = home_specs.control_plane_machine(settings).nic
     seed = nocloud_image(case.user_data, network_config(nic), meta_data("bench", place.name))
@@ -129,24 +122,29 @@ def domain(settings: HomeSettings, case: Case, place: Path, image: Path, *, emul
     over = ("-F", "qcow2", "-b", str(image))
     subprocess.run([*create, *over, str(place / "root.qcow2"), "12G"], check=True)
     subprocess.run([*create, str(place / "data.qcow2"), "4G"], check=True)
-    files = (("vda", "root.qcow2"), ("vdb", "seed.iso"), ("vdc", "data.qcow2"))
-    disks = "".join(
-        _DISK.format(kind="raw" if "iso" in name else "qcow2", file=place / name, device=device)
-        for device, name in files
-    )
-    return _DOMAIN.format(
-        kind="qemu" if emulated else "kvm",
-        name=place.name,
-        features="<tcg><tb-cache unit='MiB'>256</tb-cache></tcg>" if emulated else "",
-        disks=disks,
-        mac=nic.mac,
-        console=place / "console.log",
+    virsh("pool-create-as", place.name, "dir", "--target", str(place))
+    formats = {"root.qcow2": "qcow2", "seed.iso": "raw", "data.qcow2": "qcow2"}
+    inputs: Properties = {
+        "name": place.name,
+        "type": "kvm",
+        "memory": 2048.0,
+        "vcpu": 2.0,
+        "consoles": [{"type": "pty", "targetType": "serial", "targetPort": "0"}],
+    }
+    return domain_xml(
+        inputs,
+        [Disk(place.name, name, kind) for name, kind in formats.items()],
+        [Nic("bench", "", nic.mac)],
+        hardware(virsh),
+        virsh.reality,
     )
 
 
 def boot(host: TestHost, case: Case, place: Path, text: str) -> float:
     """Return the seconds until the machine has said what ends its case."""
-    definition, console = place / "domain.xml", place / "console.log"
+    definition = place / "domain.xml"
+    console = host.folder / f"var/log/libvirt/qemu/{place.name}-console.log"
+    console.parent.mkdir(parents=True, exist_ok=True)
     definition.write_text(text)
     first, last = case.end.split("{}")
     said, began = "", time.monotonic()

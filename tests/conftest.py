@@ -50,9 +50,20 @@ def ground(
     tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]
 ) -> Generator[Ground]:
     """A KVM host with mirrors, on which nothing has been made yet: one takes minutes to make."""
-    from tests.ground.ground import Ground  # noqa: PLC0415 - few tests need it
+    from tests.ground.home_ground import HomeGround  # noqa: PLC0415 - few tests need it
 
-    with Ground(tmp_path_factory.mktemp("ground"), say) as made:
+    with HomeGround(tmp_path_factory.mktemp("ground"), say) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def public_ground(
+    tmp_path_factory: pytest.TempPathFactory, say: Callable[[str], None]
+) -> Generator[Ground]:
+    """A data center with mirrors, in which no server has been rented yet."""
+    from tests.ground.public_ground import PublicGround  # noqa: PLC0415 - few tests need it
+
+    with PublicGround(tmp_path_factory.mktemp("ground"), say) as made:
         yield made
 
 

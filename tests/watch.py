@@ -20,7 +20,7 @@ class Watch(AbstractContextManager["Watch"]):
     def __init__(self, folders: Iterable[Path] = (), without: Iterable[Path] = ()) -> None:
         self.folders = tuple(folders)
         self.without = tuple(without)
-        """What holds keys by its nature."""
+        """What holds keys by its nature: each file whose path begins so."""
         self.arguments: set[bytes] = set()
         self.environments: set[bytes] = set()
         self.files: dict[str, bytes] = {}
@@ -52,7 +52,7 @@ class Watch(AbstractContextManager["Watch"]):
                 self._read(file)
 
     def _read(self, file: Path) -> None:
-        if any(file.is_relative_to(place) for place in self.without):
+        if any(str(file).startswith(str(place)) for place in self.without):
             return
         with suppress(OSError):
             if file.is_file():

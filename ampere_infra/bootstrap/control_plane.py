@@ -18,21 +18,23 @@ if TYPE_CHECKING:
     import pulumi_command as command
 
     from ampere_infra.bootstrap.pki import ClusterPki
-    from ampere_infra.bootstrap.spec import ClusterSpec
     from ampere_infra.bootstrap.user_data import UserData
+    from ampere_infra.settings.cluster import Timeouts
 
 
 @dataclass(frozen=True)
 class ControlPlaneArgs:
     """What makes a machine the control plane."""
 
-    cluster: ClusterSpec
+    timeouts: Timeouts
     machine: Machine
     pki: ClusterPki
     user_data: pulumi.Output[UserData]
     """What the settings would give the machine now."""
     workers: Sequence[str]
     """All workers of the settings: one of them may leave only while all others are ready."""
+    encryption_key: int = 1
+    """Which of the keys for Secrets is the newest."""
 
 
 class ControlPlane(pulumi.ComponentResource):
@@ -52,7 +54,7 @@ class ControlPlane(pulumi.ComponentResource):
     ) -> None:
         super().__init__("ampere:bootstrap:ControlPlane", name, None, opts)
         self.machine = args.machine
-        timeouts = args.cluster.timeouts
+        timeouts = args.timeouts
         self.os_ready = gates.os_ready(
             args.machine, timeouts.operating_system, args.user_data, self._after()
         )
@@ -66,20 +68,35 @@ class ControlPlane(pulumi.ComponentResource):
         self.api_stable = stable
         self.ready = stable.stdout
         self.roster = self._roster(args)
+        if args.encryption_key > 1:
+            self._rewrite_secrets(args, pki)
         self.register_outputs({"ready": self.ready})
 
     def _after(self, *gate: pulumi.Resource) -> pulumi.ResourceOptions:
         return pulumi.ResourceOptions(parent=self, depends_on=list(gate))
 
     def _push_pki(self, args: ControlPlaneArgs) -> command.remote.Command:
-        """Hand the CA to the node, which starts ``kubeadm init``."""
-        pair = {"ca.crt": args.pki.ca_cert_pem, "ca.key": args.pki.ca_key_pem}
+        """Hand the CA and the keys for Secrets to the node, which starts ``kubeadm init``."""
+        given = {
+            "ca.crt": args.pki.ca_cert_pem,
+            "ca.key": args.pki.ca_key_pem,
+            "encryption.json": args.pki.encryption,
+        }
         return on_node(
             f"{args.machine.name}-pki",
             args.machine,
             f"sudo -n {PROGRAM} receive-pki",
             self._after(self.os_ready),
-            stdin=pulumi.Output.secret(pulumi.Output.json_dumps(pair)),
+            stdin=pulumi.Output.secret(pulumi.Output.json_dumps(given)),
+        )
+
+    def _rewrite_secrets(self, args: ControlPlaneArgs, pki: pulumi.Resource) -> None:
+        """Have all Secrets encrypted anew after a change of the key."""
+        on_node(
+            f"{args.machine.name}-secrets",
+            args.machine,
+            f"sudo -n {PROGRAM} rewrite-secrets {args.encryption_key}",
+            self._after(pki, self.api_stable),
         )
 
     def _roster(self, args: ControlPlaneArgs) -> command.remote.Command:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ampere_infra.bootstrap import api_server
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
 from ampere_infra.bootstrap.spec import API_PORT, ETCD_DATA
 from ampere_infra.templates import render_yaml
@@ -11,27 +12,31 @@ from ampere_infra.templates import render_yaml
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
 
-LEASE: Final = 90
-"""Seconds that a controller manager may be silent before it counts as gone, Kubernetes' own are 15.
+ELECTION: Final = 5000
+"""Milliseconds after which etcd would elect another leader; its own are 1000.
 
-On slow disks, or a busy host, one that misses its 10 seconds to renew ends itself; the cluster then
-stands still until it is back.
+There is one member, so nobody waits for an election; but twice this time and five seconds is what
+etcd gives a request (``ReqTimeout`` in its server/config), and an API server whose first requests
+take longer ends itself.
 """
 CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 
 def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
     """Return what ``kubeadm init`` and the kubelets of the whole cluster are given."""
+    tailnet = (cluster.tailnet.name,) if cluster.tailnet else ()
     return render_yaml(
         "bootstrap/kubeadm-init.yaml.j2",
         cluster=cluster,
         node=node,
-        names=dict.fromkeys((str(cluster.api_address), *cluster.api_names)),
+        names=dict.fromkeys((str(cluster.api_address), *cluster.api_names, *tailnet)),
         api_port=API_PORT,
         cri_socket=CRI_SOCKET,
         etcd_data=ETCD_DATA,
         patience=patience(cluster.timeouts.control_plane),
-        lease=LEASE,
+        election=ELECTION,
+        api_server_arguments=api_server.arguments(cluster.audit),
+        api_server_volumes=api_server.VOLUMES,
     )
 
 

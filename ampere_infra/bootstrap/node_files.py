@@ -8,9 +8,9 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from ampere_infra.bootstrap import kubeadm, packages
+from ampere_infra.bootstrap import api_server, kubeadm, packages
 from ampere_infra.bootstrap.spec import API_PORT, DATA_MOUNT, JOIN_PORT, Role
-from ampere_infra.bootstrap.units import PROGRAM, unit_files
+from ampere_infra.bootstrap.units import PROGRAM, TAILNET_PROGRAM, unit_files
 from ampere_infra.settings.cluster import PROBE_PAUSE
 from ampere_infra.templates import render
 
@@ -35,17 +35,33 @@ SYSCTLS: Final = {
     "net.ipv4.conf.default.rp_filter": 0,
     "fs.inotify.max_user_instances": 8192,
     "fs.inotify.max_user_watches": 524288,
+    # What the kubelet asks for: with protectKernelDefaults it looks, and changes nothing.
+    # https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1/
     "kernel.panic": 10,
     "kernel.panic_on_oops": 1,
+    "kernel.keys.root_maxkeys": 1_000_000,
+    "kernel.keys.root_maxbytes": 25_000_000,
+    "vm.overcommit_memory": 1,
+    "vm.panic_on_oom": 0,
 }
 PAUSE_IMAGE: Final = "3.10.2"
 """Of kubeadm 1.36 (its constant ``PauseVersion``), so that one image is pulled, not two."""
 
 MODULES_OF_ROLE: Final = {
-    Role.CONTROL_PLANE: ("control_plane", "api", "cluster", "members", "dismissal"),
-    Role.WORKER: ("worker",),
+    Role.CONTROL_PLANE: (
+        "control_plane",
+        "api",
+        "cluster",
+        "dismissal",
+        "encryption",
+        "members",
+        "pki",
+    ),
+    Role.WORKER: ("receive", "worker"),
 }
 """The parts of the node program that only one role needs."""
+TAILNET_MODULE: Final = "tailnet"
+"""The part that only a node needs which may join a tailnet; a program of its own."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +88,13 @@ def files(
         **unit_files(cluster, node),
     }
     config = kubeadm_file(cluster, node, ca_hash)
-    return [*program(node), *(File(path, text) for path, text in plain.items()), config]
+    roots = api_server.files() if node.role is Role.CONTROL_PLANE else {}
+    return [
+        *program(cluster, node),
+        *(File(path, text) for path, text in plain.items()),
+        *(File(path, text, "0600") for path, text in roots.items()),
+        config,
+    ]
 
 
 def facts(cluster: ClusterSpec, node: NodeSpec) -> dict[str, object]:
@@ -114,16 +136,22 @@ def container_runtime(cluster: ClusterSpec) -> dict[str, str]:
     return files | {"/etc/containerd/certs.d/_default/hosts.toml": hosts}
 
 
-def program(node: NodeSpec) -> Iterator[File]:
+def program(cluster: ClusterSpec, node: NodeSpec) -> Iterator[File]:
     """Yield the node program: what every node needs and what its role needs."""
     others = {
         name for role, names in MODULES_OF_ROLE.items() if role != node.role for name in names
     }
+    if not cluster.may_join_tailnet:
+        others.add(TAILNET_MODULE)
     for source in sorted(PROGRAM_SOURCE.glob("*.py")):
         if source.stem not in others:
             text = source.read_text(encoding="utf-8")
             yield File(f"{LIBRARY}/ampere_node/{source.name}", text)
-    yield File(PROGRAM, render("bootstrap/launcher.j2", library=LIBRARY), "0755")
+    launchers = {PROGRAM: "__main__", TAILNET_PROGRAM: TAILNET_MODULE}
+    for path, module in launchers.items():
+        if module not in others:
+            text = render("bootstrap/launcher.j2", library=LIBRARY, module=module)
+            yield File(path, text, "0755")
 
 
 @cache
@@ -140,7 +168,9 @@ def kubeadm_file(cluster: ClusterSpec, node: NodeSpec, ca_hash: str | None) -> F
         ValueError: a worker without the CA's hash, which it could not tell the cluster by.
     """
     if node.role is Role.CONTROL_PLANE:
-        return File("/etc/ampere/kubeadm-init.yaml", kubeadm.init_config(cluster, node))
+        return File("/etc/ampere/kubeadm-init.yaml", kubeadm.init_config(cluster, node), "0600")
     if ca_hash is None:
         raise ValueError(f"{node.name}: a worker needs the hash of the cluster's CA")
-    return File("/etc/ampere/kubeadm-join.yaml", kubeadm.join_config(cluster, node, ca_hash))
+    return File(
+        "/etc/ampere/kubeadm-join.yaml", kubeadm.join_config(cluster, node, ca_hash), "0600"
+    )

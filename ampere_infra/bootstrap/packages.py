@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Final
 from ampere_infra.templates import render
 
 if TYPE_CHECKING:
-    from ampere_infra.bootstrap.spec import ClusterSpec
+    from ampere_infra.bootstrap.spec import ClusterSpec, Tailnet
+
+TAILSCALE: Final = "tailscale"
+"""The package, and what its repository is called here."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +71,12 @@ def distribution(cluster: ClusterSpec) -> Distribution:
     return DISTRIBUTIONS[cluster.distribution]
 
 
-def sources(cluster: ClusterSpec) -> tuple[Source, Source]:
-    """Return the repositories of Kubernetes and of the container runtime."""
+def sources(cluster: ClusterSpec) -> tuple[Source, ...]:
+    """Return the repositories of Kubernetes, of the container runtime and, if wanted, Tailscale."""
     known, minor = distribution(cluster), cluster.kubernetes.rpartition(".")[0]
     kubernetes = cluster.packages.kubernetes_repository.replace("{minor}", minor).rstrip("/")
     containerd = (cluster.packages.containerd_repository or known.containerd_repository).rstrip("/")
+    tailnet = (tailscale_source(cluster.distribution, cluster.tailnet),) if cluster.tailnet else ()
     return (
         Source(
             name="kubernetes",
@@ -90,6 +94,21 @@ def sources(cluster: ClusterSpec) -> tuple[Source, Source]:
             key_url=f"{containerd}/gpg",
             fingerprint=cluster.packages.containerd_key,
         ),
+        *tailnet,
+    )
+
+
+def tailscale_source(distribution: str, tailnet: Tailnet) -> Source:
+    """Return Tailscale's repository for the distribution (https://pkgs.tailscale.com/stable/)."""
+    family, suite = distribution.partition("-")[0], DISTRIBUTIONS[distribution].suite
+    uri = f"{tailnet.repository.rstrip('/')}/{family}"
+    return Source(
+        name=TAILSCALE,
+        uri=uri,
+        suite=suite,
+        components="main",
+        key_url=f"{uri}/{suite}.asc",
+        fingerprint=tailnet.key,
     )
 
 
@@ -101,21 +120,23 @@ def pinned(cluster: ClusterSpec) -> dict[str, str]:
     known = distribution(cluster)
     kubernetes = dict.fromkeys(("kubeadm", "kubectl", "kubelet"), f"{cluster.kubernetes}-*")
     runtime = {known.containerd_package: f"{cluster.containerd}-*"}
-    return kubernetes | runtime | dict.fromkeys(("cri-tools", *known.tools), "")
+    tailscale = {TAILSCALE: cluster.tailnet.version} if cluster.tailnet else {}
+    return kubernetes | runtime | tailscale | dict.fromkeys(("cri-tools", *known.tools), "")
 
 
 def apt_files(cluster: ClusterSpec) -> dict[str, str]:
     """Return apt's configuration: repositories, and versions that no upgrade moves."""
-    files = {
-        f"/etc/apt/sources.list.d/ampere-{source.name}.sources": render(
-            "bootstrap/source.j2", source=source
-        )
-        for source in sources(cluster)
-    }
+    files = dict(source_file(source) for source in sources(cluster))
     preferences = render(
         "bootstrap/preferences.j2", cluster=cluster, distribution=distribution(cluster)
     )
     return files | {"/etc/apt/preferences.d/ampere": preferences}
+
+
+def source_file(source: Source) -> tuple[str, str]:
+    """Return path and text of what tells apt of a repository."""
+    text = render("bootstrap/source.j2", source=source)
+    return f"/etc/apt/sources.list.d/ampere-{source.name}.sources", text
 
 
 def mirrors(cluster: ClusterSpec) -> tuple[str, str]:

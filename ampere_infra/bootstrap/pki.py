@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import pulumi
+import pulumi_random as random
 import pulumi_tls as tls
 
+from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
 from ampere_infra.bootstrap.kubeconfig import Login, kubeconfig
 
 HOURS_PER_YEAR: Final = 8760
@@ -48,16 +50,23 @@ class ClusterPkiArgs:
     """What the keys are made for."""
 
     cluster: str
+    encryption_key: int = 1
+    """Which key Secrets are encrypted with; those before it are kept, to open what is older."""
+    protect: bool = False
+    """Whether a destroy keeps what the control plane was made with: it takes no other CA, and no
+    other keys open its Secrets."""
 
 
 class ClusterPki(pulumi.ComponentResource):
-    """The CA, the administrator's certificate and the program's own SSH key."""
+    """The CA, the administrator's certificate, the program's SSH key, and the keys for Secrets."""
 
     ca_cert_pem: pulumi.Output[str]
     ca_key_pem: pulumi.Output[str]
     """Secret."""
     ca_hash: pulumi.Output[str]
     """What workers pin: ``sha256:...``. Public."""
+    encryption: pulumi.Output[str]
+    """The EncryptionConfiguration with the keys for the cluster's Secrets. Secret."""
     ssh_public_key: pulumi.Output[str]
     """As OpenSSH writes it. Public."""
     ssh_private_key: pulumi.Output[str]
@@ -67,14 +76,15 @@ class ClusterPki(pulumi.ComponentResource):
         self, name: str, args: ClusterPkiArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ampere:bootstrap:ClusterPki", name, None, opts)
-        self._cluster = args.cluster
-        ca_key = self._key("ca", "ECDSA")
+        self._args = args
+        ca_key = self._key("ca", "ECDSA", protect=args.protect)
         self.ca_key_pem = pulumi.Output.secret(ca_key.private_key_pem)
         self.ca_cert_pem = self._ca().cert_pem
         self.ca_hash = ca_key.public_key_pem.apply(spki_hash)
-        self._admin_key = self._key("admin", "ECDSA")
+        self._admin_key = self._key("admin", "ECDSA", protect=False)
         self._admin = self._administrator(self._admin_key)
-        self.node_key = self._key("node", "ED25519")
+        self.encryption = self._encryption(args.encryption_key)
+        self.node_key = self._key("node", "ED25519", protect=args.protect)
         self.ssh_public_key = self.node_key.public_key_openssh
         self.ssh_private_key = pulumi.Output.secret(self.node_key.private_key_openssh)
         self.register_outputs({"ca_hash": self.ca_hash, "ssh_public_key": self.ssh_public_key})
@@ -92,35 +102,51 @@ class ClusterPki(pulumi.ComponentResource):
         )
         return pulumi.Output.secret(text)
 
-    def _key(self, use: str, algorithm: str) -> tls.PrivateKey:
+    def _key(self, use: str, algorithm: str, *, protect: bool) -> tls.PrivateKey:
         return tls.PrivateKey(
-            f"{self._cluster}-{use}-key",
+            f"{self._args.cluster}-{use}-key",
             algorithm=algorithm,
             ecdsa_curve="P256" if algorithm == "ECDSA" else None,
-            opts=pulumi.ResourceOptions(parent=self, additional_secret_outputs=list(PRIVATE)),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=protect, additional_secret_outputs=list(PRIVATE)
+            ),
         )
+
+    def _encryption(self, newest: int) -> pulumi.Output[str]:
+        drawn = [
+            # Not RandomBytes, whose id, which is no secret to the engine, is what was drawn.
+            random.RandomPassword(
+                f"{self._args.cluster}-encryption-key-{number}",
+                length=64,
+                special=False,
+                opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect),
+            ).result
+            for number in range(1, newest + 1)
+        ]
+        keys = pulumi.Output.all(*drawn).apply(lambda texts: [encryption_key(t) for t in texts])
+        return pulumi.Output.secret(keys.apply(encryption_config))
 
     def _ca(self) -> tls.SelfSignedCert:
         return tls.SelfSignedCert(
-            f"{self._cluster}-ca",
+            f"{self._args.cluster}-ca",
             private_key_pem=self.ca_key_pem,
             is_ca_certificate=True,
             allowed_uses=list(CA_USES),
             set_subject_key_id=True,
             validity_period_hours=CA_YEARS * HOURS_PER_YEAR,
-            subject={"common_name": self._cluster},
-            opts=pulumi.ResourceOptions(parent=self),
+            subject={"common_name": self._args.cluster},
+            opts=pulumi.ResourceOptions(parent=self, protect=self._args.protect),
         )
 
     def _administrator(self, key: tls.PrivateKey) -> tls.LocallySignedCert:
         request = tls.CertRequest(
-            f"{self._cluster}-admin-request",
+            f"{self._args.cluster}-admin-request",
             private_key_pem=pulumi.Output.secret(key.private_key_pem),
             subject={"common_name": ADMINISTRATOR, "organization": ADMINISTRATORS},
             opts=pulumi.ResourceOptions(parent=self),
         )
         return tls.LocallySignedCert(
-            f"{self._cluster}-admin",
+            f"{self._args.cluster}-admin",
             cert_request_pem=request.cert_request_pem,
             ca_private_key_pem=self.ca_key_pem,
             ca_cert_pem=self.ca_cert_pem,

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from ampere_infra.settings.flows import API_SERVER_PORT
+
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-    from ampere_infra.settings.home import Packages, Timeouts
+    from ampere_infra.settings.home import Audit, Packages, Timeouts
 
 DATA_MOUNT: Final = "/srv/ampere"
 """Where a node's data disk is mounted, or a plain folder on a machine without one."""
@@ -18,9 +20,21 @@ LOCAL_PATH: Final = f"{DATA_MOUNT}/local-path"
 """Where the storage class of local volumes puts the pods' data."""
 INTERFACE: Final = "lan0"
 """The name every node gives to its network interface, found by its MAC address."""
-API_PORT: Final = 6443
+API_PORT: Final = API_SERVER_PORT
 JOIN_PORT: Final = 6444
 """Where ``kubeadm-join-http`` serves cluster-info on the control plane's own address."""
+
+
+@dataclass(frozen=True)
+class Tailnet:
+    """What a node needs to become a member of a tailnet, all of it public."""
+
+    name: str
+    """The node's DNS name in it (MagicDNS)."""
+    version: str
+    repository: str
+    key: str
+    """The fingerprint of the only key that may sign the repository."""
 
 
 class Role(StrEnum):
@@ -52,8 +66,13 @@ class ClusterSpec:
     timeouts: Timeouts
     api_stable_probes: int
     token_ttl_minutes: int
+    audit: Audit
     workloads_on_control_plane: bool = False
     """Leave out the control plane's taint: a cluster of one node has nowhere else to run pods."""
+    may_join_tailnet: bool = False
+    """Bring the program that joins a tailnet, now or later."""
+    tailnet: Tailnet | None = None
+    """The one that the control plane is administered through."""
 
 
 @dataclass(frozen=True)

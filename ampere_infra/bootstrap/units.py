@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import ClusterSpec, NodeSpec
 
 PROGRAM: Final = "/usr/local/sbin/ampere-node"
+TAILNET_PROGRAM: Final = "/usr/local/sbin/ampere-tailnet"
 STATE: Final = "/var/lib/ampere"
 DATA_LABEL: Final = "ampere-data"
 CLUSTER_INFO: Final = f"{STATE}/public/cluster-info"

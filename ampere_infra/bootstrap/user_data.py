@@ -77,6 +77,8 @@ def without_birth(cluster: ClusterSpec) -> ClusterSpec:
         timeouts=Timeouts(),
         api_stable_probes=1,
         token_ttl_minutes=0,
+        # It is joined and left on the running node.
+        tailnet=None,
     )
 
 

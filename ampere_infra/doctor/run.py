@@ -7,12 +7,16 @@ import sys
 from typing import TYPE_CHECKING, Final, Literal
 
 from ampere_infra.doctor import local, report
-from ampere_infra.doctor.findings import Group, Place, Verdict, bad, is_wrong, on_host
+from ampere_infra.doctor.findings import Group, Place, Verdict, bad, here, is_wrong, ok, on_host
 from ampere_infra.doctor.judges import judged
 from ampere_infra.doctor.login import key_files, login
 from ampere_infra.doctor.probe import probe
 from ampere_infra.doctor.reach import TOTAL_SECONDS, is_here, run_probe
 from ampere_infra.machines.login import Unusable, known_key, pin, ssh_words
+from ampere_infra.secrets import sops
+from ampere_infra.secrets.errors import SecretsError
+from ampere_infra.secrets.files import secrets_file
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.foundation import FoundationSettings
 from ampere_infra.settings.load import parse, read_stack_file
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 FINE, FAILED = 0, 1
 Way = Literal["here", "ssh"]
 AZURES_PROGRAMS: Final = ("pulumi", "uv", "sops")
+HETZNERS_PROGRAMS: Final = ("pulumi", "uv", "sops", "ssh")
+CHECK_SECRETS: Final = "uv run ampere secrets check"
 SHELL: Final = "sh"
 
 
@@ -39,6 +45,8 @@ def doctor(stack: str, config_file: Path, project: Path, way: Way | None, *, jso
     settings = parse(stack, read_stack_file(config_file))
     if isinstance(settings, FoundationSettings):
         machines, groups = _machines("", "ssh"), list(_foundation(settings))
+    elif isinstance(settings, ApiSettings):
+        machines, groups = _machines("", "ssh"), list(_api(settings, project))
     else:
         chosen = way or ("here" if is_here(settings.host.address) else "ssh")
         machines = _machines(settings.host.name, chosen)
@@ -63,6 +71,24 @@ def _foundation(s: FoundationSettings) -> Iterator[Group]:
     yield Group("this machine: programs", tuple(local.programs(AZURES_PROGRAMS)))
     _say("asking az who is logged in")
     yield Group("this machine: Azure", tuple(local.azure(s)))
+
+
+def _api(s: ApiSettings, project: Path) -> Iterator[Group]:
+    from ampere_infra.doctor.hetzner import hetzner  # noqa: PLC0415 - Hetzner's SDK is api's alone
+
+    _say("this stack has no host: this machine is looked at, and the project at Hetzner")
+    yield Group("this machine: programs", tuple(local.programs(HETZNERS_PROGRAMS)))
+    file = secrets_file("api")
+    _say(f"opening {file.as_posix()}")
+    try:
+        token = sops.read("api", project / file).hcloud_token
+    except SecretsError as error:
+        yield Group("this machine: secrets", (bad("file", str(error), here(CHECK_SECRETS)),))
+        _say("Hetzner was not asked: its token is in that file")
+        return
+    yield Group("this machine: secrets", (ok("file", "its keys are at hand"),))
+    _say("asking Hetzner")
+    yield Group("Hetzner", tuple(hetzner(s, token)))
 
 
 def _home(s: HomeSettings, project: Path, way: Way) -> Iterator[Group]:

@@ -46,7 +46,9 @@ class Unusable:
         return text
 
 
-def ssh_words(login: str, key_file: str, kind: str = REQUIRED_KIND) -> list[str]:
+def ssh_words(
+    login: str, key_file: str, kind: str = REQUIRED_KIND, known_hosts: str = KNOWN_HOSTS
+) -> list[str]:
     """The OpenSSH client's words up to the command, which runs without a question asked.
 
     They hold in the project's folder, once the host's key was pinned there.
@@ -54,7 +56,7 @@ def ssh_words(login: str, key_file: str, kind: str = REQUIRED_KIND) -> list[str]
     options = {
         "BatchMode": "yes",
         "StrictHostKeyChecking": "yes",
-        "UserKnownHostsFile": KNOWN_HOSTS,
+        "UserKnownHostsFile": known_hosts,
         "HostKeyAlgorithms": kind,
         "IdentitiesOnly": "yes",
         "UpdateHostKeys": "no",

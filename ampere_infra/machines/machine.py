@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from ipaddress import IPv4Address
 
     import pulumi
     import pulumi_command as command
@@ -33,7 +32,8 @@ class Machine:
     """A machine that answers on SSH."""
 
     name: str
-    address: IPv4Address
+    address: pulumi.Input[str]
+    """Its own IPv4 address: known beforehand, or given by its cloud."""
     connection: command.remote.ConnectionArgs
     """Login, key, pinned host key and, where the machine is behind NAT, the proxy."""
     identity: pulumi.Input[str]

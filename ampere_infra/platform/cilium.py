@@ -11,13 +11,17 @@ from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
 
 if TYPE_CHECKING:
-    from ipaddress import IPv4Address, IPv4Network
+    from ipaddress import IPv4Network
 
     from ampere_infra.platform.target import Target
 
 REPOSITORY = "https://helm.cilium.io"
 NODE_PREFIX = 24
 """Each node's share of the pod network: 254 pods' addresses, kubeadm's and kubelet's default."""
+
+NODE_ADDRESS_CLASS = "io.cilium/node"
+"""The load balancer class of node IPAM (https://docs.cilium.io/en/stable/network/node-ipam/): the
+address is the node's ExternalIP if it has one, else its InternalIP, kubelet's ``--node-ip``."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +30,12 @@ class CiliumArgs:
 
     target: Target
     version: str
-    api_address: IPv4Address
+    api_address: pulumi.Input[str]
     """The control plane node's own address."""
     pod_network: IPv4Network
     api_port: int = 6443
+    node_ipam: bool = False
+    """Whether a Service of the class ``NODE_ADDRESS_CLASS`` gets the address of its pods' node."""
 
 
 class Cilium(pulumi.ComponentResource):
@@ -64,7 +70,7 @@ def values(args: CiliumArgs) -> dict[str, Any]:
     return {
         "kubeProxyReplacement": True,
         # "auto" reads a ConfigMap that is not there where the chart is rendered without a cluster.
-        "k8sServiceHost": str(args.api_address),
+        "k8sServiceHost": args.api_address,
         "k8sServicePort": args.api_port,
         "ipam": {
             "mode": "cluster-pool",
@@ -73,6 +79,7 @@ def values(args: CiliumArgs) -> dict[str, Any]:
                 "clusterPoolIPv4MaskSize": NODE_PREFIX,
             },
         },
+        "nodeIPAM": {"enabled": args.node_ipam},
         "routingMode": "tunnel",
         "tunnelProtocol": "vxlan",
         # One is enough for four nodes, and a second one could never start on a single node.

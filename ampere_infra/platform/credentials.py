@@ -28,6 +28,8 @@ class CredentialsArgs:
     target: Target
     kind: str = "Opaque"
     labels: Mapping[str, str] | None = None
+    key: str | None = None
+    """What it is called in the stack, where several namespaces have a Secret of one name."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,9 @@ def credentials(args: CredentialsArgs, parent: pulumi.Resource) -> Credentials:
     revision is random and is drawn anew when a value changes: it says that, and nothing else.
     """
     values = {key: pulumi.Output.secret(value) for key, value in args.values.items()}
+    called = args.key or args.name
     secret = kubernetes.core.v1.Secret(
-        args.name,
+        called,
         metadata=kubernetes.meta.v1.ObjectMetaArgs(
             name=args.name, namespace=args.namespace, labels=args.labels
         ),
@@ -57,7 +60,7 @@ def credentials(args: CredentialsArgs, parent: pulumi.Resource) -> Credentials:
         opts=args.target.child(parent),
     )
     revision = random.RandomId(
-        args.name,
+        called,
         byte_length=4,
         keepers=values,
         opts=pulumi.ResourceOptions(parent=parent, additional_secret_outputs=["keepers"]),

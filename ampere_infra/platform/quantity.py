@@ -11,3 +11,9 @@ def quantity(size: int) -> str:
         if size % factor == 0:
             return f"{size // factor}{unit}"
     return str(size)
+
+
+def processors(thousandths: int) -> str:
+    """Return ``thousandths`` of a processor as the API server writes them back."""
+    whole, rest = divmod(int(thousandths), 1000)
+    return f"{int(thousandths)}m" if rest else str(whole)

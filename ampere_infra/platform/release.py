@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from ampere_infra.platform.target import Target
 
 REVISIONS_KEPT = 5
+OCI = "oci://"
+"""Helm takes such a chart by its whole address and refuses it as a repository's
+(https://helm.sh/docs/topics/registries/)."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +27,10 @@ class UpstreamChart:
     """A chart as its project publishes it."""
 
     repository: str
+    """An ``https://`` repository, or the folder of an ``oci://`` registry that the chart is in."""
     name: str
     version: str
+    """As the repository spells it; of a registry it is the chart's tag."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +102,8 @@ def _source(target: Target, chart: UpstreamChart | OurChart) -> dict[str, Any]:
             "chart": f"./{folder.as_posix()}",
             "description": f"{folder.as_posix()} {digest(folder)}",
         }
+    if chart.repository.startswith(OCI):
+        return {"chart": f"{chart.repository}/{chart.name}", "version": chart.version}
     return {
         "chart": chart.name,
         "version": chart.version,

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
 
-from ampere_infra.bootstrap.spec import LOCAL_PATH
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
+from ampere_infra.platform.storage_values import DEFAULT_PATH, STORAGE_CLASS, values
+from ampere_infra.settings.namespaces import LOCAL_PATH as NAMESPACE
 
 if TYPE_CHECKING:
     from ampere_infra.platform.target import Target
-
-NAMESPACE = "local-path-storage"
-STORAGE_CLASS = "local-path"
-DEFAULT_PATH = LOCAL_PATH
-"""A folder on each node's data disk, which outlives the machine."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class LocalPath(pulumi.ComponentResource):
                 name="local-path",
                 namespace=NAMESPACE,
                 chart=OurChart("local-path"),
-                values=values(args),
+                values=values(args.image, args.helper_image, args.path),
             ),
             self,
             [namespace],
@@ -67,13 +63,3 @@ class LocalPath(pulumi.ComponentResource):
         self.release = release
         self.storage_class = after(STORAGE_CLASS, release)
         self.register_outputs({"storageClass": self.storage_class})
-
-
-def values(args: LocalPathArgs) -> dict[str, Any]:
-    """Return the chart's values."""
-    return {
-        "image": args.image,
-        "helperImage": args.helper_image,
-        "path": args.path,
-        "storageClass": {"name": STORAGE_CLASS, "default": True},
-    }

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pulumi
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ampere_infra.platform.records import ReleaseRecords
     from ampere_infra.platform.traffic import Flow
+    from ampere_infra.settings.quotas import Allowance
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,8 @@ class Target:
     """What the cluster dies with: its objects are then not deleted one by one."""
     gates: tuple[pulumi.Resource, ...] = ()
     """What must be ready before a release may start, such as the nodes it needs."""
+    allowances: Mapping[str, Allowance] = field(default_factory=dict[str, "Allowance"])
+    """What each namespace's pods may ask for together; a Namespace takes its own."""
     charts: Path = Path("charts")
     """Where our own charts lie, relative to the project's folder."""
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from ipaddress import IPv4Network
+from typing import Literal
 
+import pulumi
 import pulumi_kubernetes as kubernetes
 
-if TYPE_CHECKING:
-    from ipaddress import IPv4Network
-
+Network = IPv4Network | pulumi.Output[str]
+"""In CIDR notation, where a cloud gives it."""
 networking = kubernetes.networking.v1
 meta = kubernetes.meta.v1
 
@@ -32,7 +33,7 @@ class Pods:
 class Outside:
     """Addresses that are no pods': nodes, or the host that fronts the services."""
 
-    networks: tuple[IPv4Network, ...]
+    networks: tuple[Network, ...]
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _selector(labels: tuple[tuple[str, str], ...]) -> kubernetes.meta.v1.LabelSe
 def _peers(end: Pods | Outside) -> list[kubernetes.networking.v1.NetworkPolicyPeerArgs]:
     if isinstance(end, Outside):
         return [
-            networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=str(network)))
+            networking.NetworkPolicyPeerArgs(ip_block=networking.IPBlockArgs(cidr=_cidr(network)))
             for network in end.networks
         ]
     home = (("kubernetes.io/metadata.name", end.namespace),) if end.namespace else ()
@@ -116,6 +117,10 @@ def _peers(end: Pods | Outside) -> list[kubernetes.networking.v1.NetworkPolicyPe
             namespace_selector=_selector(home), pod_selector=_selector(end.labels)
         )
     ]
+
+
+def _cidr(network: Network) -> pulumi.Input[str]:
+    return network if isinstance(network, pulumi.Output) else str(network)
 
 
 def _ports(flow: Flow) -> list[kubernetes.networking.v1.NetworkPolicyPortArgs]:

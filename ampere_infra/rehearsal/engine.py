@@ -101,7 +101,7 @@ class Engine(AbstractContextManager["Engine"]):
     logs: Path | None = None
     """The folder that keeps what each operation printed and reported."""
     process: subprocess.Popen[str] | None = None
-    """The engine at work, if it is."""
+    """The engine while an operation runs; others may ask for the state meanwhile."""
     _language: Language | None = None
     _operations: int = 0
 
@@ -159,6 +159,12 @@ class Engine(AbstractContextManager["Engine"]):
         shown = ("--show-secrets",) if show_secrets else ()
         return json.loads(self._must("stack", "export", "--stack", self.stack, *shown))
 
+    @property
+    def checkpoint(self) -> Path:
+        """The file in which the backend keeps the stack's state."""
+        (found,) = (self.state / "backend/.pulumi/stacks").glob(f"*/{self.stack}.json")
+        return found
+
     def interrupt(self) -> None:
         """Ask the engine to stop after the operations at hand; the second time, at once."""
         if self.process is not None and self.process.poll() is None:
@@ -175,7 +181,7 @@ class Engine(AbstractContextManager["Engine"]):
         )
         with self._language.listening(events, on_step) as language:
             began = time.monotonic()
-            code, output = self._run(*arguments)
+            code, output = self._run(*arguments, at_work=True)
             seconds = time.monotonic() - began
         self._operations += 1
         outcome = Outcome(
@@ -204,7 +210,7 @@ class Engine(AbstractContextManager["Engine"]):
             raise EngineError(f"pulumi {' '.join(arguments)}:\n{output}")
         return output
 
-    def _run(self, *arguments: str) -> tuple[int, str]:
+    def _run(self, *arguments: str, at_work: bool = False) -> tuple[int, str]:
         lines: list[str] = []
         with subprocess.Popen(
             [str(self.pulumi), *arguments],
@@ -217,13 +223,16 @@ class Engine(AbstractContextManager["Engine"]):
             errors="replace",
             start_new_session=_POSIX,
             creationflags=_NEW_GROUP,
-        ) as self.process:
-            assert self.process.stdout is not None  # noqa: S101
-            reader = threading.Thread(target=_collect, args=(self.process.stdout, lines))
+        ) as process:
+            if at_work:
+                self.process = process
+            assert process.stdout is not None  # noqa: S101
+            reader = threading.Thread(target=_collect, args=(process.stdout, lines))
             reader.start()
-            code = _wait(self.process)
+            code = _wait(process)
             reader.join()
-        self.process = None
+        if at_work:
+            self.process = None
         return code, "".join(lines)
 
     def _environment(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""What outlives a destroy or an interruption: what is protected, what Azure keeps, what strays."""
+"""What outlives a destroy or an interruption: what is protected, what clouds keep, what strays."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from ampere_infra.rehearsal.places.azure import Azure
+from ampere_infra.rehearsal.places.hetzner import HetznerCloud
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -13,17 +14,28 @@ if TYPE_CHECKING:
 
     from ampere_infra.rehearsal.world import World
 
-AZURE = "azure-native:"
+AZURE, HETZNER = "azure-native:", "hcloud:"
+CLOUDS = ("foundation", "api")
+"""The stacks of which a destroy may leave what is protected, and take all else away."""
 
 
 def spared(protected: list[str], state: dict[str, Any], world: World) -> Iterator[str]:
-    """Name what was to be kept and is not there any more, in the state or in Azure."""
+    """Name what was to be kept and is not there any more, in the state or in its cloud."""
     found = {r["urn"].rpartition("::")[2]: r for r in _resources(state) if r.get("protect")}
     for name in protected:
         if name not in found:
             yield f"destroy --exclude-protected dropped {name}"
-        elif world.part(Azure).get(found[name]["id"]) is None:
+        elif not _is_there(found[name], world):
             yield f"destroy --exclude-protected deleted {name}"
+
+
+def _is_there(resource: Mapping[str, Any], world: World) -> bool:
+    """Tell whether a cloud still has a resource; what no cloud has is in the state alone."""
+    if resource["type"].startswith(AZURE):
+        return world.part(Azure).get(resource["id"]) is not None
+    if resource["type"].startswith(HETZNER):
+        return int(resource["id"].partition("-")[0]) in world.part(HetznerCloud).things
+    return True
 
 
 def deleted_but_kept(world: World) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote
 
 from ampere_infra.rehearsal.private_keys import private_lines
+from ampere_infra.secrets.kinds import client_keys
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -50,6 +51,8 @@ def canaries(name: str, secret: str) -> Iterator[Canary]:
     """Return what to look for: the text itself, or the lines of a private key that matter."""
     if "PRIVATE KEY" in secret:
         yield from (Canary(name, line) for line in private_lines(secret))
+    elif keys := client_keys(secret):
+        yield from (Canary(f"{name}.{client}", key) for client, key in keys.items())
     elif len(secret) >= SHORTEST:
         yield Canary(name, secret.strip())
 

@@ -62,7 +62,9 @@ class Programs:
         stdin: str | IO[bytes] = "",
         on_line: OnLine | None = None,
     ) -> Finished:
-        """Run a program to its end; ``on_line`` hears each line, and of which stream it is.
+        """Run a program to its end, and end what it started and left behind.
+
+        ``on_line`` hears each line, and of which stream it is.
 
         Raises:
             CancelledError: it was not begun, or ended, because the engine stops.
@@ -80,6 +82,8 @@ class Programs:
             if is_text:
                 _feed(process, stdin)
             code = process.wait()
+            # Whatever it leaves behind would hold its streams: ssh's own way through a host does.
+            end(process)
             for reader in readers:
                 reader.join()
         if self._cancelled.is_set():

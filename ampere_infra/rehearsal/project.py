@@ -90,8 +90,7 @@ class Project(AbstractContextManager["Project"]):
                 remedy = f"{self.stack} has no secrets; leave --secrets out"
                 raise SecretsError(str(self.secrets_file), remedy)
             given = read(self.stack, self.secrets_file)
-            names = type(given).model_fields
-            self.secrets = {name: getattr(given, name).get_secret_value() for name in names}
+            self.secrets = given.values()
         self.folder = replaced(self.folder)
         self._private = tempfile.TemporaryDirectory(prefix="ampere-")
         try:

@@ -1,13 +1,14 @@
-"""A real host for the doubles of libvirt and SSH to act on, in place of a modelled one."""
+"""What of a rehearsal's world is real: a host, servers of a cloud, an API server."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _KEPT = ("HOME", "PATH", "TMPDIR", "USER")
 
@@ -23,6 +24,33 @@ class Emulation:
     as long."""
     tb_cache: int = 256
     """MiB of memory for translated code; QEMU's own choice is a gigabyte."""
+
+
+@dataclass(frozen=True)
+class NewServer:
+    """A server that a cloud has given out, and what it is to be born with."""
+
+    id: int
+    name: str
+    ipv4: str
+    ipv6: str
+    """The network of 64 bits that is the server's own, as its first address."""
+    keys: tuple[str, ...]
+    """The public SSH keys that it was ordered with."""
+    user_data: str
+    """As the cloud was given it."""
+
+
+class Datacenter(Protocol):
+    """Where the servers of a cloud are real machines."""
+
+    def boot(self, server: NewServer) -> None:
+        """Make the server's machine, and start it for the first time."""
+        ...
+
+    def remove(self, identity: int) -> None:
+        """Take the server's machine and its disk away."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,6 +72,8 @@ class Reality:
 
     None: never, as the real provider, which does not notice that such a machine lost its power.
     """
+    datacenter: Datacenter | None = None
+    """None: a cloud's servers are in memory, and nobody answers at their addresses."""
 
     def words(self, *program: str) -> list[str]:
         """Return the words that run ``program`` there, in this process's folder."""
@@ -51,6 +81,21 @@ class Reality:
             return list(program)
         # Whoever enters a mount namespace stands in its root.
         return [*self.enter, "env", f"--chdir={os.getcwd()}", *program]  # noqa: PTH109
+
+
+@dataclass
+class ApiServer:
+    """A real API server for objects and releases, in place of a modelled one."""
+
+    kubeconfig: Path
+    """An administrator's. It takes the place of the program's own, which leads to machines."""
+    stand_ins: Mapping[str, Path] = field(default_factory=dict[str, "Path"])
+    """Folders of charts that take the place of upstream's, by name: those cannot be fetched."""
+    patience: float = 600.0
+    """Seconds until what does not go away, or does not get ready, is given up; the provider's own.
+
+    A release has its own deadline.
+    """
 
 
 def environment() -> Mapping[str, str]:

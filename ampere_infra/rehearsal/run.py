@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from ampere_infra import tools
-from ampere_infra.rehearsal.keeping import deleted_but_kept, imports, spared
+from ampere_infra.rehearsal.keeping import CLOUDS, deleted_but_kept, imports, spared
 from ampere_infra.rehearsal.leaks import Canary, canaries, generated, search_files
 from ampere_infra.rehearsal.progress import Progress
 from ampere_infra.rehearsal.project import SOURCE, FolderError, Project
@@ -17,6 +17,7 @@ from ampere_infra.rehearsal.stage import TOOLS, Stage, default_folder, staged
 from ampere_infra.rehearsal.tree import tree
 from ampere_infra.rehearsal.verdict import Verdict, leftovers
 from ampere_infra.secrets.model import SecretsError
+from ampere_infra.services.chart_values import judge
 from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.settings.mistakes import SettingsError
 
@@ -57,7 +58,7 @@ def rehearse(
     """
     try:
         file = config_file or SOURCE / f"Pulumi.{stack}.yaml"
-        parse(stack, read_stack_file(file))
+        judge(parse(stack, read_stack_file(file)))
         for name in TOOLS:
             tools.path(name)
         project = Project(stack, file, out or default_folder(stack), secrets_file)
@@ -133,7 +134,7 @@ class _Rehearsal:
         protected = _protected(self.engine.export())
         if protected:
             self._refuses(protected)
-            if self.stage.project.stack == "foundation":
+            if self.stage.project.stack in CLOUDS:
                 self._spares(protected)
             self._unprotect()
         planned = self._must(self.engine.preview_destroy()).events.changes
@@ -164,8 +165,22 @@ class _Rehearsal:
         self.say(f"up: {back.events.counts['create']} created again")
 
     def _unprotect(self) -> None:
-        self.engine.unprotect()
-        self.say("pulumi state unprotect --all: done")
+        if self.stage.project.stack != "api":
+            self.engine.unprotect()
+            self.say("pulumi state unprotect --all: done")
+            return
+        # Hetzner protects by itself as well: only a run of the program lifts both.
+        project = self.stage.project
+        config = read_stack_file(project.config_file)
+        config["ampere:server"] = {
+            **cast("dict[str, object]", config["ampere:server"]),
+            "protect": False,
+        }
+        project.write(config)
+        lifted = self._must(self.engine.up())
+        self.say(f"server.protect: false, up: {lifted.changed} changed")
+        left = _protected(self.engine.export())
+        self.verdict.add([f"still protected: {name}" for name in left])
 
     def _conclude(self) -> int:
         project = self.stage.project

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
     from pathlib import Path
 
-    from ampere_infra.rehearsal.reality import Reality
+    from ampere_infra.rehearsal.reality import ApiServer, Reality
 
 
 class Part(Protocol):
@@ -86,9 +86,13 @@ class World:
     leaks: list[Leak] = field(default_factory=list[Leak])
     invocations: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
     """Functions called outside of any resource: token and a summary of the arguments."""
+    warnings: list[str] = field(default_factory=list[str])
+    """What a real API server warned of."""
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
     reality: Reality | None = None
     """The host that libvirt and SSH act on; None: one in memory."""
+    api_server: ApiServer | None = None
+    """Where objects and releases are; None: in memory."""
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _made: set[str] = field(default_factory=set[str], repr=False)
     _drawn: set[str] = field(default_factory=set[str], repr=False)
@@ -173,6 +177,7 @@ class World:
             canaries=secrets,
             now=self.now,
             reality=self.reality,
+            api_server=self.api_server,
             _made=made,
             _drawn=drawn,
             _parts=parts,

@@ -88,6 +88,40 @@ def _make_fernet() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(FERNET_BYTES)).decode()
 
 
+_SSH_KEY = "-----{} OPENSSH PRIVATE KEY-----"
+_SSH_MAGIC = b"openssh-key-v1\0\0\0\0\x04none"
+"""How a key begins that no passphrase seals (OpenSSH's PROTOCOL.key)."""
+
+
+def _is_ssh_key(value: str) -> bool:
+    first, *body, last = value.strip().splitlines() or [""] * 2
+    try:
+        key = base64.b64decode("".join(body), validate=True)
+    except ValueError:
+        return False
+    marks = first == _SSH_KEY.format("BEGIN") and last == _SSH_KEY.format("END")
+    return marks and key.startswith(_SSH_MAGIC)
+
+
+def _like_ssh_key() -> str:
+    """Return what every reader takes for an Ed25519 key; its halves do not belong together."""
+
+    def field(*parts: bytes) -> bytes:
+        content = b"".join(parts)
+        return len(content).to_bytes(4, "big") + content
+
+    check, private, public = (secrets.token_bytes(size) for size in (4, 32, 32))
+    shown = field(b"ssh-ed25519") + field(public)
+    kept = check + check + shown + field(private, public) + field()
+    kept += bytes(range(1, 1 + -len(kept) % 8))
+    key = (
+        _SSH_MAGIC + field(b"none") + field() + (1).to_bytes(4, "big") + field(shown) + field(kept)
+    )
+    coded = base64.b64encode(key).decode()
+    lines = (coded[at : at + 70] for at in range(0, len(coded), 70))
+    return "\n".join([_SSH_KEY.format("BEGIN"), *lines, _SSH_KEY.format("END"), ""])
+
+
 FERNET_BYTES = 32
 
 Password = Annotated[SecretStr, _printable(16, 32)]
@@ -132,6 +166,9 @@ SecretKey = Annotated[
     ),
 ]
 
+GivenKey = Annotated[SecretStr | None, _printable(8, 40, given=True)]
+"""Half of the login at somebody else's S3 store, as that store made it."""
+
 HetznerToken = Annotated[
     SecretStr,
     _issued(
@@ -139,12 +176,53 @@ HetznerToken = Annotated[
     ),
 ]
 
+_CLIENT_KEY = r"[a-z][a-z0-9-]{0,62}=[A-Za-z0-9_-]{32,128}"
+
+
+def client_keys(value: str) -> dict[str, str]:
+    """Return each client's key; none where ``value`` is no list of clients' keys."""
+    if re.fullmatch(rf"{_CLIENT_KEY}(?:,{_CLIENT_KEY})*", value) is None:
+        return {}
+    return dict(entry.split("=") for entry in value.split(","))
+
+
+def _are_client_keys(value: str) -> bool:
+    keys = client_keys(value)
+    strong = all(len(set(key)) >= _DIFFERENT for key in keys.values())
+    return bool(keys) and strong and len(set(keys.values())) == value.count(",") + 1
+
+
+ClientKeys = Annotated[
+    SecretStr,
+    Kind(
+        _are_client_keys,
+        "must be CLIENT=KEY, parted by commas, each key another one of 32 or more letters, "
+        "digits, _ or -",
+        lambda: f"first={_random(48)()}",
+    ),
+]
+"""A client is one that has a key; taking it out of the list revokes it."""
+
+DnsToken = Annotated[SecretStr | None, _printable(16, 40, given=True)]
+
 TailscaleKey = Annotated[
     SecretStr | None,
     _issued(
         r"tskey-(auth|client)-[A-Za-z0-9]+-[A-Za-z0-9]+",
         "must begin with tskey-auth- or tskey-client-, as Tailscale makes it",
         lambda: f"tskey-auth-{_random(17)()}-{_random(32)()}",
+    ),
+]
+
+GitToken = Annotated[SecretStr | None, _printable(16, 40, given=True)]
+
+SshKey = Annotated[
+    SecretStr | None,
+    Kind(
+        _is_ssh_key,
+        "must be a whole OpenSSH private key without a passphrase, as ssh-keygen writes it",
+        _like_ssh_key,
+        given=True,
     ),
 ]
 

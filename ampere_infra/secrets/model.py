@@ -12,7 +12,11 @@ from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.kinds import (
     AccessKey,
     AdminPassword,
+    ClientKeys,
+    DnsToken,
     FernetKey,
+    GitToken,
+    GivenKey,
     HetznerToken,
     JwtKey,
     Kind,
@@ -20,6 +24,7 @@ from ampere_infra.secrets.kinds import (
     RegistryToken,
     SecretKey,
     SigningKey,
+    SshKey,
     TailscaleKey,
 )
 
@@ -74,6 +79,11 @@ class StackSecrets(BaseModel):
             raise SecretsError(file, *problems)
         return parsed
 
+    def values(self) -> dict[str, str]:
+        """Return all that there are, in clear, by name."""
+        found = ((name, getattr(self, name)) for name in type(self).model_fields)
+        return {name: secret.get_secret_value() for name, secret in found if secret is not None}
+
     def output(self, name: str) -> pulumi.Output[str]:
         """Hand the secret called ``name`` to the program, marked as secret."""
         import pulumi
@@ -102,6 +112,13 @@ class HomeSecrets(StackSecrets):
     airflow_api_secret_key: SigningKey
     airflow_jwt_secret: JwtKey
     airflow_admin_password: AdminPassword
+    backup_access_key: GivenKey = None
+    """The login at the second S3 target, where ``ampere:services.backup`` names one."""
+    backup_secret_key: GivenKey = None
+    airflow_git_token: GitToken = None
+    """Reads the DAGs' repository by https, if it is private; not needed."""
+    airflow_git_ssh_key: SshKey = None
+    """Reads the DAGs' repository by SSH: a deploy key; not needed."""
 
 
 class ApiSecrets(StackSecrets):
@@ -113,10 +130,10 @@ class ApiSecrets(StackSecrets):
     """Pulls images: on GitHub a token with ``read:packages`` alone."""
     tailscale_auth_key: TailscaleKey = None
     """Joins the server to the tailnet: login.tailscale.com, Settings, Keys; not needed."""
-    api_key: SigningKey
-    """What a client of the API sends as ``X-API-Key``."""
-    api_jwt_secret: JwtKey
-    """Signs the API's tokens (HS512)."""
+    api_keys: ClientKeys
+    """What each client of the API sends as ``x-api-key``."""
+    dns_token: DnsToken = None
+    """Sets records at the DNS provider of ``certificates.challenge``; not needed for http-01."""
 
 
 MODELS: dict[str, type[StackSecrets]] = {"home": HomeSecrets, "api": ApiSecrets}

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 import pulumi
 import pulumi_kubernetes as kubernetes
@@ -13,6 +11,8 @@ import pulumi_kubernetes as kubernetes
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.release import ReleaseArgs, UpstreamChart, helm_release
+from ampere_infra.services.airflow_connections import connections, database_url
+from ampere_infra.services.airflow_dags import GIT, login_entries
 from ampere_infra.services.airflow_values import (
     ADMIN,
     CONNECTIONS,
@@ -21,7 +21,9 @@ from ampere_infra.services.airflow_values import (
     ChartFacts,
     values,
 )
-from ampere_infra.services.traffic import AIRFLOW, AIRFLOW_API, AIRFLOW_PORT
+from ampere_infra.settings.flows import AIRFLOW_API, AIRFLOW_PORT
+from ampere_infra.settings.namespaces import AIRFLOW
+from ampere_infra.settings.traffic import pod_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -57,10 +59,16 @@ class AirflowArgs:
     domain: str
     node_port: int
     database: Database
+    """Airflow's own."""
     database_password: pulumi.Input[str]
+    platform: Database
+    """What tasks work on."""
+    platform_password: pulumi.Input[str]
     store: ObjectStore
     transformations: Transformations
     keys: AirflowKeys
+    dags_login: pulumi.Input[str] | None = None
+    """The token or the SSH key that opens the DAGs' repository, where it takes one."""
     consumer: str = "airflow"
     """Its name among the object store's consumers."""
 
@@ -114,7 +122,7 @@ class Airflow(pulumi.ComponentResource):
                 type="NodePort",
                 # Keeps the host's address, which is all that the NetworkPolicy lets in.
                 external_traffic_policy="Local",
-                selector={**dict(AIRFLOW_API.labels), "release": AIRFLOW},
+                selector={**_api_labels(), "release": AIRFLOW},
                 ports=[
                     kubernetes.core.v1.ServicePortArgs(
                         name="http",
@@ -128,11 +136,17 @@ class Airflow(pulumi.ComponentResource):
         )
 
 
+def _api_labels() -> dict[str, str]:
+    pods = pod_set(AIRFLOW_API)
+    return dict(pods.labels) if pods else {}
+
+
 def _entries(args: AirflowArgs) -> dict[str, dict[str, pulumi.Input[str]]]:
+    login = args.dags_login
     return {
         # The chart asks for four Secrets, each with a key of its own: one holds them all.
         KEYS: {
-            "connection": _connection(args),
+            "connection": database_url(args.database, args.database_password),
             "fernet-key": args.keys.fernet_key,
             "api-secret-key": args.keys.api_secret_key,
             "jwt-secret": args.keys.jwt_secret,
@@ -141,33 +155,9 @@ def _entries(args: AirflowArgs) -> dict[str, dict[str, pulumi.Input[str]]]:
             "username": args.settings.admin_user,
             "password": args.keys.admin_password,
         },
-        CONNECTIONS: {"AIRFLOW_CONN_MINIO": _minio_connection(args)},
+        CONNECTIONS: connections(args),
+        **({GIT: login_entries(args.settings.dags, login)} if login is not None else {}),
     }
-
-
-def _connection(args: AirflowArgs) -> pulumi.Output[str]:
-    database = args.database
-
-    def url(host: str, password: str) -> str:
-        login = f"{quote(database.user, safe='')}:{quote(password, safe='')}"
-        return f"postgresql://{login}@{host}:{database.port}/{database.name}?sslmode=require"
-
-    both = pulumi.Output.all(database.host, args.database_password)
-    return pulumi.Output.secret(both.apply(lambda facts: url(facts[0], facts[1])))
-
-
-def _minio_connection(args: AirflowArgs) -> pulumi.Output[str]:
-    login = args.store.logins[args.consumer]
-
-    def connection(facts: list[str]) -> str:
-        endpoint, access_key, secret_key = facts
-        extra = {"endpoint_url": endpoint, "region_name": args.store.region}
-        return json.dumps(
-            {"conn_type": "aws", "login": access_key, "password": secret_key, "extra": extra}
-        )
-
-    facts = pulumi.Output.all(args.store.endpoint, login.access_key, login.secret_key)
-    return pulumi.Output.secret(facts.apply(connection))
 
 
 def _facts(args: AirflowArgs, secrets: Mapping[str, Credentials]) -> ChartFacts:
@@ -180,4 +170,5 @@ def _facts(args: AirflowArgs, secrets: Mapping[str, Credentials]) -> ChartFacts:
         revision=pulumi.Output.all(*revisions, args.transformations.revision).apply("-".join),
         dbt_config_map=args.transformations.config_map_name,
         dbt_secret=args.transformations.secret_name,
+        dbt_pod_template=args.transformations.pod_template_config_map,
     )

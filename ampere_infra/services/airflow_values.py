@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pulumi
 
-from ampere_infra.services.traffic import AIRFLOW_PORT
+from ampere_infra.services.airflow_dags import GIT, git_sync
+from ampere_infra.services.airflow_sizes import NO_TOKEN, components, sized
+from ampere_infra.services.dbt import POD_TEMPLATE_FOLDER
+from ampere_infra.settings.flows import AIRFLOW_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,6 +22,7 @@ KEYS = "airflow-keys"
 ADMIN = "airflow-admin"
 CONNECTIONS = "airflow-connections"
 REPOSITORY = "https://airflow.apache.org"
+DBT = "dbt-pod-template"
 AUTH_MANAGER = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 LOGIN_FOLDER = "/run/secrets/ampere-admin"
 UID = 50000
@@ -49,6 +53,8 @@ class ChartFacts:
     """Changes when a secret changed, and with it the pods."""
     dbt_config_map: pulumi.Output[str]
     dbt_secret: pulumi.Output[str]
+    dbt_pod_template: pulumi.Output[str]
+    """The ConfigMap with the pod of dbt's tasks."""
 
 
 def values(facts: ChartFacts) -> dict[str, Any]:
@@ -56,10 +62,13 @@ def values(facts: ChartFacts) -> dict[str, Any]:
     return {
         **_identity(facts),
         **_secrets(facts),
-        **_components(),
+        **components(facts.settings),
         **_jobs(facts),
+        "dags": git_sync(facts.settings.dags, facts.secret_names.get(GIT)),
         "config": _config(facts),
         "extraEnvFrom": _environment(facts),
+        "volumes": [{"name": DBT, "configMap": {"name": facts.dbt_pod_template}}],
+        "volumeMounts": [{"name": DBT, "mountPath": POD_TEMPLATE_FOLDER, "readOnly": True}],
     }
 
 
@@ -70,8 +79,11 @@ def _identity(facts: ChartFacts) -> dict[str, Any]:
         "executor": facts.settings.executor,
         "images": {
             "airflow": {"repository": repository, "tag": tag, "digest": digest or None},
+            # Of a task's own pod; the chart knows no digest here, but a tag may carry one.
+            "pod_template": {"repository": repository, "tag": f"{tag}@{digest}" if digest else tag},
             "migrationsWaitTimeout": 300,
         },
+        "enableServiceLinks": False,
         "airflowPodAnnotations": {"ampere/secrets-revision": facts.revision},
         "securityContexts": {
             "pod": {
@@ -91,50 +103,11 @@ def _identity(facts: ChartFacts) -> dict[str, Any]:
 def _secrets(facts: ChartFacts) -> dict[str, Any]:
     keys = facts.secret_names[KEYS]
     return {
-        "data": {"metadataSecretName": keys},
+        # Without the name of a broker's Secret the chart makes one, and leaves it behind.
+        "data": {"metadataSecretName": keys, "brokerUrlSecretName": keys},
         "fernetKeySecretName": keys,
         "apiSecretKeySecretName": keys,
         "jwtSecretName": keys,
-    }
-
-
-def _sized(cpu: str, memory: str, limit: str) -> dict[str, Any]:
-    return {"requests": {"cpu": cpu, "memory": memory}, "limits": {"memory": limit}}
-
-
-def _components() -> dict[str, Any]:
-    off = {"enabled": False}
-    return {
-        "postgresql": off,
-        "pgbouncer": off,
-        "redis": off,
-        "statsd": off,
-        "flower": off,
-        # Logs go to the object store, so no component needs a volume.
-        "logs": {"persistence": off},
-        "scheduler": {
-            "replicas": 1,
-            "resources": _sized("200m", "512Mi", "1536Mi"),
-            "logGroomerSidecar": off,
-        },
-        "dagProcessor": {
-            "enabled": True,
-            "replicas": 1,
-            "resources": _sized("100m", "384Mi", "1Gi"),
-            "logGroomerSidecar": off,
-        },
-        "triggerer": {
-            "replicas": 1,
-            "persistence": off,
-            "resources": _sized("50m", "256Mi", "768Mi"),
-            "logGroomerSidecar": off,
-        },
-        "apiServer": {"replicas": 1, "resources": _sized("200m", "512Mi", "1536Mi")},
-        "workers": {
-            "persistence": off,
-            "resources": _sized("200m", "512Mi", "3Gi"),
-            "logGroomerSidecar": off,
-        },
     }
 
 
@@ -144,12 +117,13 @@ def _jobs(facts: ChartFacts) -> dict[str, Any]:
     plain: dict[str, Any] = {
         "useHelmHooks": False,
         "applyCustomEnv": False,
+        **NO_TOKEN,
         "ttlSecondsAfterFinished": 0,
     }
     script = CREATE_USER.format(folder=LOGIN_FOLDER, email=quote(facts.settings.admin_email))
     login = {"name": "admin-login", "secret": {"secretName": facts.secret_names[ADMIN]}}
     return {
-        "migrateDatabaseJob": {**plain, "resources": _sized("100m", "384Mi", "1Gi")},
+        "migrateDatabaseJob": {**plain, "resources": sized("100m", "384Mi", "1Gi")},
         "createUserJob": {
             **plain,
             # The script takes nothing from here; the chart's own default is admin with admin.
@@ -160,7 +134,7 @@ def _jobs(facts: ChartFacts) -> dict[str, Any]:
             "extraVolumeMounts": [
                 {"name": "admin-login", "mountPath": LOGIN_FOLDER, "readOnly": True}
             ],
-            "resources": _sized("100m", "384Mi", "1Gi"),
+            "resources": sized("100m", "384Mi", "1Gi"),
         },
     }
 
@@ -172,8 +146,12 @@ def _config(facts: ChartFacts) -> dict[str, Any]:
             "auth_manager": AUTH_MANAGER,
             # Else tasks would report to base_url, a name that only the LAN knows.
             "execution_api_server_url": f"http://airflow-api-server:{AIRFLOW_PORT}/execution/",
+            "parallelism": str(facts.settings.parallelism),
+            "max_active_tasks_per_dag": str(facts.settings.parallelism),
+            # The API server asks a running task's pod for its log, and pods have no names in DNS.
+            "hostname_callable": "airflow.utils.net.get_host_ip_address",
         },
-        "api": {"base_url": f"http://{facts.domain}"},
+        "api": {"base_url": f"http://{facts.domain}", "workers": "1"},
         "fab": {"enable_proxy_fix": "True"},
         "logging": {
             "remote_logging": "True",

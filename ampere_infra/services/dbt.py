@@ -10,6 +10,9 @@ import pulumi_kubernetes as kubernetes
 
 from ampere_infra.platform.credentials import CredentialsArgs, credentials
 from ampere_infra.platform.outputs import after
+from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
+from ampere_infra.services import dbt_values
+from ampere_infra.settings.namespaces import AIRFLOW
 from ampere_infra.settings.types import MIB
 
 if TYPE_CHECKING:
@@ -20,6 +23,11 @@ if TYPE_CHECKING:
 
 SETTINGS = "dbt-settings"
 LOGIN = "dbt-s3"
+RELEASE = "dbt"
+POD_TEMPLATE = "pod.yaml"
+"""The key in the pod template's ConfigMap, and what the file is called where it is mounted."""
+POD_TEMPLATE_FOLDER = "/opt/airflow/dbt"
+"""Where Airflow's pods have it."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,11 @@ class Transformations:
     """Environment: ``DBT_S3_ACCESS_KEY_ID`` and ``DBT_S3_SECRET_ACCESS_KEY``."""
     revision: pulumi.Output[str]
     image: str
+    pod_template_config_map: pulumi.Output[str]
+    """A ConfigMap whose key ``pod.yaml`` is the pod of a task, to be mounted into Airflow's pods
+    at ``POD_TEMPLATE_FOLDER``: KubernetesPodOperator's ``pod_template_file``."""
+    consumer: str
+    """Its name among the object store's consumers."""
 
 
 @dataclass(frozen=True)
@@ -48,9 +61,13 @@ class DbtArgs:
 
 
 class Dbt(pulumi.ComponentResource):
-    """A ConfigMap and a Secret beside Airflow, ready for tasks to take their environment from."""
+    """What dbt's tasks are made of, beside Airflow: their pod, its environment and its login.
+
+    The pod is a file in a ConfigMap, not a PodTemplate object: Airflow's operators take a path.
+    """
 
     transformations: Transformations
+    release: pulumi.Resource
 
     def __init__(
         self, name: str, args: DbtArgs, opts: pulumi.ResourceOptions | None = None
@@ -77,13 +94,34 @@ class Dbt(pulumi.ComponentResource):
             data=environment(args),
             opts=args.target.child(self),
         )
+        settings = after(SETTINGS, config_map)
+        self.release = self._pod_template(args, settings, secret.name)
         self.transformations = Transformations(
-            config_map_name=after(SETTINGS, config_map),
+            config_map_name=settings,
             secret_name=secret.name,
             revision=secret.revision,
             image=args.image,
+            pod_template_config_map=after(f"{RELEASE}-pod-template", self.release),
+            consumer=args.consumer,
         )
         self.register_outputs({"settings": self.transformations.config_map_name})
+
+    def _pod_template(
+        self, args: DbtArgs, config_map: pulumi.Output[str], secret: pulumi.Output[str]
+    ) -> pulumi.Resource:
+        return helm_release(
+            args.target,
+            ReleaseArgs(
+                name=RELEASE,
+                namespace=AIRFLOW,
+                chart=OurChart("dbt"),
+                values=dbt_values.values(
+                    dbt_values.ChartFacts(args.settings, args.image, config_map, secret)
+                ),
+            ),
+            self,
+            [args.namespace],
+        )
 
 
 def environment(args: DbtArgs) -> dict[str, pulumi.Input[str]]:
@@ -94,7 +132,8 @@ def environment(args: DbtArgs) -> dict[str, pulumi.Input[str]]:
         "DBT_S3_BUCKET": args.settings.bucket,
         "DBT_S3_LOGIN_SECRET": LOGIN,
         "DBT_THREADS": str(args.settings.threads),
-        # DuckDB's memory_limit; the pod needs some more for Python itself.
+        # DuckDB's memory_limit.
         "DBT_MEMORY_LIMIT": f"{args.settings.memory // MIB}MiB",
         "DBT_IMAGE": args.image,
+        "DBT_POD_TEMPLATE_FILE": f"{POD_TEMPLATE_FOLDER}/{POD_TEMPLATE}",
     }

@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pulumi
+import pulumi_random as random
 
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.outputs import after
-from ampere_infra.platform.quantity import quantity
 from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
-from ampere_infra.services.traffic import MINIO, S3_PORT
+from ampere_infra.services import minio_values
+from ampere_infra.services.minio_values import READER, REGION, User
+from ampere_infra.settings.flows import S3_PORT
+from ampere_infra.settings.namespaces import MINIO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ampere_infra.platform.target import Target
+    from ampere_infra.services.backup import BackupTarget
     from ampere_infra.settings.services import Domains, NodePorts
     from ampere_infra.settings.services import MinIO as MinIOSettings
 
-REGION = "us-east-1"
-"""What S3 clients sign their requests for; MinIO's own default."""
+READER_KEY = "ampere-backup"
+"""The access key of who reads the buckets to copy them."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +43,7 @@ class Consumer:
 
     login: AccessKey
     buckets: tuple[str, ...]
+    read_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,8 @@ class MinIOArgs:
     root_password: pulumi.Input[str]
     consumers: Mapping[str, Consumer]
     dns_domain: str = "cluster.local"
+    backup: BackupTarget | None = None
+    """Where copies of all buckets go."""
 
 
 class MinIO(pulumi.ComponentResource):
@@ -85,14 +92,13 @@ class MinIO(pulumi.ComponentResource):
             MINIO, NamespaceArgs(MINIO, args.target), pulumi.ResourceOptions(parent=self)
         )
         root = self._root(namespace, args)
-        users = {who: self._user(who, namespace, args) for who in args.consumers}
         release = helm_release(
             args.target,
             ReleaseArgs(
                 name=MINIO,
                 namespace=MINIO,
                 chart=OurChart("minio"),
-                values=values(args, root, users),
+                values=minio_values.values(self._facts(namespace, root, args)),
                 wait_for_jobs=True,
             ),
             self,
@@ -109,14 +115,48 @@ class MinIO(pulumi.ComponentResource):
         )
         self.register_outputs({"endpoint": self.store.endpoint})
 
+    def _facts(
+        self, namespace: Namespace, root: Credentials, args: MinIOArgs
+    ) -> minio_values.ChartFacts:
+        consumers = {**args.consumers, **self._reader(args)}
+        backup = args.backup and args.backup.secret(
+            "minio-backup", namespace.ready_name, args.target, self
+        )
+        return minio_values.ChartFacts(
+            settings=args.settings,
+            domains=args.domains,
+            node_ports=args.node_ports,
+            image=args.image,
+            client_image=args.client_image,
+            storage_class=args.storage_class,
+            root_secret=root.name,
+            root_revision=root.revision,
+            users=[self._user(who, used, namespace, args) for who, used in consumers.items()],
+            backup=args.backup and args.backup.settings,
+            backup_secret=backup and backup.name,
+        )
+
     def _root(self, namespace: Namespace, args: MinIOArgs) -> Credentials:
         entries = {"rootUser": args.root_user, "rootPassword": args.root_password}
         return self._secret("minio-root", namespace, entries, args)
 
-    def _user(self, who: str, namespace: Namespace, args: MinIOArgs) -> Credentials:
-        login = args.consumers[who].login
-        entries = {"accessKey": login.access_key, "secretKey": login.secret_key}
-        return self._secret(f"minio-user-{who}", namespace, entries, args)
+    def _reader(self, args: MinIOArgs) -> dict[str, Consumer]:
+        """Return who copies the buckets; its login is for two pods, so no person keeps it."""
+        if args.backup is None:
+            return {}
+        password = random.RandomPassword(
+            f"{READER}-user",
+            length=40,
+            special=False,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        login = AccessKey(READER_KEY, password.result)
+        return {READER: Consumer(login, args.settings.buckets, read_only=True)}
+
+    def _user(self, who: str, used: Consumer, namespace: Namespace, args: MinIOArgs) -> User:
+        entries = {"accessKey": used.login.access_key, "secretKey": used.login.secret_key}
+        secret = self._secret(f"minio-user-{who}", namespace, entries, args)
+        return User(who, secret.name, secret.revision, used.buckets, used.read_only)
 
     def _secret(
         self,
@@ -126,30 +166,3 @@ class MinIO(pulumi.ComponentResource):
         args: MinIOArgs,
     ) -> Credentials:
         return credentials(CredentialsArgs(name, namespace.ready_name, entries, args.target), self)
-
-
-def values(args: MinIOArgs, root: Credentials, users: Mapping[str, Credentials]) -> dict[str, Any]:
-    """Return the values of our chart."""
-    return {
-        "image": args.image,
-        "clientImage": args.client_image,
-        "region": REGION,
-        "browserRedirectUrl": f"http://{args.domains.minio}",
-        "existingSecret": root.name,
-        "secretRevision": root.revision,
-        "persistence": {
-            "size": quantity(args.settings.storage),
-            "storageClass": args.storage_class,
-        },
-        "nodePorts": {"s3": args.node_ports.s3, "console": args.node_ports.minio},
-        "buckets": list(args.settings.buckets),
-        "users": [
-            {
-                "name": who,
-                "existingSecret": user.name,
-                "secretRevision": user.revision,
-                "buckets": list(args.consumers[who].buckets),
-            }
-            for who, user in users.items()
-        ],
-    }

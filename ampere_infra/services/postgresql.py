@@ -11,22 +11,25 @@ import pulumi
 from ampere_infra.platform.credentials import Credentials, CredentialsArgs, credentials
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.outputs import after
-from ampere_infra.platform.quantity import quantity
 from ampere_infra.platform.release import (
     OurChart,
     ReleaseArgs,
     UpstreamChart,
     helm_release,
 )
-from ampere_infra.services.traffic import OPERATOR, POSTGRES_PORT, POSTGRESQL
+from ampere_infra.services import postgresql_values
+from ampere_infra.services.barman import BarmanCloud, BarmanCloudArgs
+from ampere_infra.services.postgresql_values import DATABASES
+from ampere_infra.settings.flows import POSTGRES_PORT
+from ampere_infra.settings.namespaces import OPERATOR, POSTGRESQL
+from ampere_infra.settings.recovery import NEVER, Recovery
 
 if TYPE_CHECKING:
     from ampere_infra.platform.target import Target
+    from ampere_infra.services.backup import BackupTarget
     from ampere_infra.settings.services import PostgreSQL as PostgreSQLSettings
 
 REPOSITORY = "https://cloudnative-pg.github.io/charts"
-DATABASES = ("airflow", "platform")
-"""Each belongs to the role of the same name, and no other role may connect to it."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,12 @@ class PostgreSQLArgs:
     passwords: Mapping[str, pulumi.Input[str]]
     """By database: one for each of ``DATABASES``."""
     dns_domain: str = "cluster.local"
+    backup: BackupTarget | None = None
+    """Where the write-ahead log and base backups go."""
+    barman_version: str = ""
+    """The chart of the plugin that takes them there."""
+    recovery: Recovery = NEVER
+    """Which generation of the cluster this is, and what it is made from."""
 
 
 class PostgreSQL(pulumi.ComponentResource):
@@ -66,7 +75,9 @@ class PostgreSQL(pulumi.ComponentResource):
         self, name: str, args: PostgreSQLArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("ampere:services:PostgreSQL", name, None, opts)
-        operator = self._operator(args)
+        operators = self._namespace(OPERATOR, args)
+        operator = self._operator(operators, args)
+        plugins = [self._plugin(operators, operator, args)] if args.backup else []
         namespace = self._namespace(POSTGRESQL, args)
         logins = {database: self._login(database, namespace, args) for database in DATABASES}
         release = helm_release(
@@ -75,14 +86,14 @@ class PostgreSQL(pulumi.ComponentResource):
                 name=POSTGRESQL,
                 namespace=POSTGRESQL,
                 chart=OurChart("postgresql"),
-                values=values(args, logins),
+                values=postgresql_values.values(self._facts(namespace, logins, args)),
                 wait_for_jobs=True,
             ),
             self,
-            [operator, namespace],
+            [operator, *plugins, namespace],
         )
         self.release = release
-        host = f"postgresql-rw.{POSTGRESQL}.svc.{args.dns_domain}"
+        host = f"{args.recovery.cluster}-rw.{POSTGRESQL}.svc.{args.dns_domain}"
         ready_host = after(host, release)
         self.databases = {
             database: Database(ready_host, POSTGRES_PORT, database, database, login.name)
@@ -90,12 +101,30 @@ class PostgreSQL(pulumi.ComponentResource):
         }
         self.register_outputs({"host": ready_host})
 
+    def _facts(
+        self, namespace: Namespace, logins: Mapping[str, Credentials], args: PostgreSQLArgs
+    ) -> postgresql_values.ChartFacts:
+        backup = args.backup and args.backup.secret(
+            "postgresql-backup", namespace.ready_name, args.target, self
+        )
+        revisions = [login.revision for login in logins.values()]
+        return postgresql_values.ChartFacts(
+            settings=args.settings,
+            image=args.image,
+            storage_class=args.storage_class,
+            secrets={database: login.name for database, login in logins.items()},
+            revision=pulumi.Output.all(*revisions).apply("-".join),
+            backup=args.backup and args.backup.settings,
+            backup_secret=backup and backup.name,
+            recovery=args.recovery,
+        )
+
     def _namespace(self, name: str, args: PostgreSQLArgs) -> Namespace:
         return Namespace(
             name, NamespaceArgs(name, args.target), pulumi.ResourceOptions(parent=self)
         )
 
-    def _operator(self, args: PostgreSQLArgs) -> pulumi.Resource:
+    def _operator(self, namespace: Namespace, args: PostgreSQLArgs) -> pulumi.Resource:
         return helm_release(
             args.target,
             ReleaseArgs(
@@ -105,8 +134,18 @@ class PostgreSQL(pulumi.ComponentResource):
                 values=operator_values(),
             ),
             self,
-            [self._namespace(OPERATOR, args)],
+            [namespace],
         )
+
+    def _plugin(
+        self, namespace: Namespace, operator: pulumi.Resource, args: PostgreSQLArgs
+    ) -> pulumi.Resource:
+        return BarmanCloud(
+            "barman-cloud",
+            BarmanCloudArgs(args.target, args.barman_version, namespace),
+            [operator],
+            pulumi.ResourceOptions(parent=self),
+        ).release
 
     def _login(self, database: str, namespace: Namespace, args: PostgreSQLArgs) -> Credentials:
         return credentials(
@@ -133,19 +172,4 @@ def operator_values() -> dict[str, Any]:
             "requests": {"cpu": "50m", "memory": "128Mi"},
             "limits": {"memory": "256Mi"},
         },
-    }
-
-
-def values(args: PostgreSQLArgs, logins: Mapping[str, Credentials]) -> dict[str, Any]:
-    """Return the values of our chart."""
-    revisions = [login.revision for login in logins.values()]
-    return {
-        "image": args.image,
-        "instances": args.settings.instances,
-        "storage": {"size": quantity(args.settings.storage), "storageClass": args.storage_class},
-        "databases": [
-            {"name": name, "owner": name, "existingSecret": login.name}
-            for name, login in logins.items()
-        ],
-        "readiness": {"revision": pulumi.Output.all(*revisions).apply("-".join)},
     }

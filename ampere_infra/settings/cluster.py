@@ -67,6 +67,24 @@ class Timeouts(Model):
     """Each Helm release."""
 
 
+class Audit(Model):
+    """How long the API's audit log is kept on the master."""
+
+    days: Annotated[int, Field(strict=True, ge=1, le=365)] = 30
+    """After so many days a file of the log is removed."""
+    files: Annotated[int, Field(strict=True, ge=1, le=100)] = 10
+    """How many full files of 50 MiB are kept beside the one that is written."""
+
+
+class Hardening(Model):
+    """What of the cluster's hardening is a matter of choice; docs/hardening.md has the rest."""
+
+    encryption_key: Annotated[int, Field(strict=True, ge=1, le=99)] = 1
+    """Which key Secrets are encrypted with in etcd; one more makes a new one. Never goes down."""
+    audit: Audit = Audit()
+    """How long the API's audit log is kept; matters at the master's birth."""
+
+
 PROBE_PAUSE = 2
 """Seconds between two of the API's probes."""
 
@@ -95,5 +113,7 @@ class Versions(Model):
     """The chart."""
     cloudnative_pg: Version
     """The operator's chart."""
+    barman_cloud: Version
+    """The chart of the operator's plugin for backups."""
     airflow: Version
     """The chart."""

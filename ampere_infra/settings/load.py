@@ -9,6 +9,7 @@ from typing import Literal, cast, overload
 
 from pydantic import ValidationError
 
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.checks import cross_check
 from ampere_infra.settings.document import read_document
 from ampere_infra.settings.foundation import FoundationSettings
@@ -17,9 +18,13 @@ from ampere_infra.settings.mistakes import Location, Mistake, SettingsError, pat
 from ampere_infra.settings.partial import partially
 from ampere_infra.settings.remedies import SECRETS_BELONG, mistakes_of
 
-Settings = HomeSettings | FoundationSettings
+Settings = HomeSettings | ApiSettings | FoundationSettings
 
-STACKS: dict[str, type[Settings]] = {"home": HomeSettings, "foundation": FoundationSettings}
+STACKS: dict[str, type[Settings]] = {
+    "home": HomeSettings,
+    "api": ApiSettings,
+    "foundation": FoundationSettings,
+}
 """The stacks there are, each with the model of its settings."""
 
 PULUMI_KEYS = ("config", "encryptionsalt", "encryptedkey", "secretsprovider", "environment")
@@ -76,8 +81,10 @@ def read_stack_file(path: Path) -> dict[str, object]:
 @overload
 def from_engine(stack: Literal["home"]) -> HomeSettings: ...
 @overload
+def from_engine(stack: Literal["api"]) -> ApiSettings: ...
+@overload
 def from_engine(stack: Literal["foundation"]) -> FoundationSettings: ...
-def from_engine(stack: Literal["home", "foundation"]) -> Settings:
+def from_engine(stack: Literal["home", "api", "foundation"]) -> Settings:
     """Return the settings that the running engine hands to the program.
 
     Raises:
@@ -98,6 +105,8 @@ def from_engine(stack: Literal["home", "foundation"]) -> Settings:
 
 @overload
 def parse(stack: Literal["home"], config: Mapping[str, object]) -> HomeSettings: ...
+@overload
+def parse(stack: Literal["api"], config: Mapping[str, object]) -> ApiSettings: ...
 @overload
 def parse(stack: Literal["foundation"], config: Mapping[str, object]) -> FoundationSettings: ...
 @overload

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
 
 _SHOWN_AT_MOST = 80
 _LISTED_AT_MOST = 100
-_SECRETIVE = re.compile(r"passw|secret|token|credential|private|(?:api|access).?key", re.IGNORECASE)
+_SECRETIVE = re.compile(
+    r"passw|secret|token|credential|private|(?:api|access|auth).?key", re.IGNORECASE
+)
 
 Location = tuple[int | str, ...]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import TypeVar, cast, get_args, get_type_hints
+from typing import TypeVar, cast, get_args, get_origin, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,6 +19,11 @@ def section_of(annotation: object) -> type[Model] | None:
     return next((c for c in candidates if isinstance(c, type) and issubclass(c, Model)), None)
 
 
+def is_list(annotation: object) -> bool:
+    """Whether a field is a list of sections."""
+    return get_origin(annotation) is tuple
+
+
 def partially(model: type[M], data: object) -> M:
     """Return ``model`` with the fields of ``data`` that are right; asking for others raises.
 
@@ -31,7 +36,7 @@ def partially(model: type[M], data: object) -> M:
             if not field.is_required():
                 found[name] = field.get_default(call_default_factory=True)
         elif section := section_of(field.annotation):
-            found |= _section(name, section, values[name], listed=field.annotation is not section)
+            found |= _section(name, section, values[name], listed=is_list(field.annotation))
         else:
             found |= _leaf(model, name, values[name])
     made = model.model_construct(set(found), **found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ampere_infra.settings.document import Misread
 from ampere_infra.settings.expected import choices_of, expected_in, written_in
 from ampere_infra.settings.mistakes import Location, Mistake, path_of, secretive, shown
-from ampere_infra.settings.partial import section_of
+from ampere_infra.settings.partial import is_list, section_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +85,7 @@ def _places(model: type[Model], key: str, above: Location = ()) -> Iterator[Loca
         if name == key:
             yield (*above, name)
         if (section := section_of(field.annotation)) is not None:
-            listed = () if field.annotation is section else (0,)
+            listed = (0,) if is_list(field.annotation) else ()
             yield from _places(section, key, (*above, name, *listed))
 
 

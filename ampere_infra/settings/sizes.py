@@ -12,6 +12,29 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
+
+class Cpu(int):
+    """Thousandths of a processor, written as Kubernetes writes them: ``500m``."""
+
+    PATTERN: ClassVar[str] = r"[1-9][0-9]{0,5}m"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Return what ``text`` spells.
+
+        Raises:
+            ValueError: it is no number of thousandths; the text is the remedy.
+        """
+        if re.fullmatch(cls.PATTERN, text) is not None:
+            return cls(int(text[:-1]))
+        whole = re.fullmatch(r"([1-9][0-9]{0,2})", text)
+        meant = f"; did you mean {whole[1]}000m?" if whole else ", such as 500m"
+        raise ValueError(f"is no share of processors; write thousandths of one{meant}")
+
+    def __str__(self) -> str:
+        return f"{int(self)}m"
+
+
 KIB, MIB, GIB, TIB = 1024, 1024**2, 1024**3, 1024**4
 
 
@@ -64,3 +87,11 @@ class Size(int):
     def written(cls) -> Written:
         """Return how a size is written."""
         return Written(cls.parse, cls.PATTERN, "4GiB")
+
+
+def told_size(size: int) -> str:
+    """Return a measured size, in bytes, for people: ``1.4 GiB``."""
+    for unit, factor in reversed(Size.UNITS.items()):
+        if size >= factor:
+            return f"{size / factor:.1f} {unit}"
+    return f"{size} bytes"

@@ -9,7 +9,8 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from ampere_infra.settings.addresses import OCTETS, read_address, read_network
-from ampere_infra.settings.sizes import GIB, KIB, MIB, TIB, Size
+from ampere_infra.settings.moments import MOMENT, read_moment
+from ampere_infra.settings.sizes import GIB, KIB, MIB, TIB, Cpu, Size
 from ampere_infra.settings.written import Written
 
 __all__ = [
@@ -18,11 +19,14 @@ __all__ = [
     "MIB",
     "TIB",
     "Address",
+    "Archive",
     "Bridge",
     "Bucket",
+    "Cpu",
     "DnsLabel",
     "DnsName",
     "Email",
+    "Endpoint",
     "Flag",
     "HostPath",
     "HttpUrl",
@@ -31,8 +35,12 @@ __all__ = [
     "LocalPath",
     "Login",
     "Model",
+    "Moment",
     "NodePort",
+    "Processors",
+    "Region",
     "Registry",
+    "Schedule",
     "Seconds",
     "Sha256",
     "Size",
@@ -107,6 +115,7 @@ def _read_image(text: str) -> str:
     raise ValueError(f"{wrong}; write REGISTRY/NAME:TAG, such as docker.io/library/busybox:1.37.0")
 
 
+Processors = Annotated[Cpu, Written(Cpu.parse, Cpu.PATTERN, "500m")]
 Address = Annotated[IPv4Address, Written(read_address, OCTETS, "10.10.10.11")]
 Subnet = Annotated[IPv4Network, Written(read_network, rf"{OCTETS}/[0-9]{{1,2}}", "10.10.10.0/24")]
 DnsLabel = Annotated[
@@ -152,6 +161,15 @@ Fingerprint = Annotated[
 HttpsUrl = Annotated[str, _url("https", "https://pkgs.k8s.io/")]
 HttpUrl = Annotated[str, _url("http|https", "http://archive.ubuntu.com/ubuntu")]
 """For what is signed, such as apt's indexes: the way there need not be trusted."""
+Endpoint = Annotated[
+    str,
+    matching(
+        r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?",
+        "write http:// or https://, a name and nothing behind it but a port",
+        "https://s3.eu-central-003.backblazeb2.com",
+    ),
+]
+"""Where an S3 API answers."""
 Registry = Annotated[
     str,
     matching(
@@ -168,6 +186,29 @@ Bucket = Annotated[
         "warehouse",
     ),
 ]
+Region = Annotated[
+    str, matching(r"[a-z0-9][a-z0-9-]{0,62}", "write the S3 region's name", "eu-central-1")
+]
+_CRON = r"(?:\*|[0-9]{1,2}(?:-[0-9]{1,2})?)(?:/[0-9]{1,2})?"
+_CRON_FIELD = rf"{_CRON}(?:,{_CRON})*"
+Schedule = Annotated[
+    str,
+    matching(
+        rf"{_CRON_FIELD}(?: {_CRON_FIELD}){{4}}",
+        "write the five fields of cron: minute, hour, day, month, weekday",
+        "'0 3 * * *'",
+    ),
+]
+"""When something is done again and again, in UTC."""
+Archive = Annotated[
+    str,
+    matching(
+        r"postgresql(?:-[1-9][0-9]{0,3})?", "write the name of a database cluster", "postgresql"
+    ),
+]
+"""A database cluster of ours, and the folder of its archive."""
+Moment = Annotated[str, Written(read_moment, MOMENT, "'2026-11-20T10:00:00Z'")]
+"""A point in time with its zone (RFC 3339)."""
 LocalPath = Annotated[
     str,
     matching(

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from ampere_infra.bootstrap.control_plane import ControlPlane, ControlPlaneArgs
-from ampere_infra.bootstrap.pki import ClusterPki, ClusterPkiArgs
+from ampere_infra.bootstrap.pki import ClusterPki
 from ampere_infra.bootstrap.worker import Worker, WorkerArgs
 from ampere_infra.machines.kvm_host import kvm_host
 from ampere_infra.machines.libvirt import LibvirtSite
+from ampere_infra.machines.ways import to_host
 from ampere_infra.platform.cilium import Cilium
+from ampere_infra.platform.namespace import BuiltInNamespaces
 from ampere_infra.platform.nginx import NginxFront
 from ampere_infra.platform.provider import cluster_provider
 from ampere_infra.platform.records import ReleaseRecords
 from ampere_infra.platform.storage import LocalPath
 from ampere_infra.secrets import sops
 from ampere_infra.secrets.files import secrets_file
+from ampere_infra.services.chart_values import judge
 from ampere_infra.settings.load import from_engine
 from ampere_infra.stacks import home_specs as specs
 from ampere_infra.stacks.home_machines import Machines
@@ -35,22 +38,25 @@ def build() -> None:
     """Declare the stack.
 
     Raises:
-        SettingsError: the settings are wrong, or this machine lacks a key that they name.
+        SettingsError: the settings are wrong, this machine lacks a key that they name, or a chart
+            would refuse what it is told.
         SecretsError: the file of secrets cannot be used.
     """
     settings = from_engine("home")
+    judge(settings)
     host = kvm_host(settings.host, Path.cwd())
     secrets = sops.read("home", secrets_file("home"))
 
-    pki = ClusterPki("pki", ClusterPkiArgs(settings.cluster.name))
+    pki = ClusterPki("pki", specs.pki(settings))
     site = LibvirtSite("site", specs.site(settings, host))
     front = _front(settings, host, site)
     machines = Machines(settings, site, pki)
     control_plane = _control_plane(settings, machines, pki)
     kubeconfig = pki.kubeconfig(settings.cluster.name, specs.api_url(settings))
     in_cluster = _in_cluster(kubeconfig, control_plane, front)
-    records = ReleaseRecords(tuple(host.ssh), kubeconfig)
+    records = ReleaseRecords(to_host(host.ssh), kubeconfig)
     target = specs.target(settings, records, control_plane.machine)
+    BuiltInNamespaces("built-in", target, in_cluster)
     cilium = Cilium("cilium", specs.cilium(settings, target), in_cluster)
     storage = LocalPath("storage", specs.storage(settings, target), in_cluster)
     workers = _workers(settings, machines, control_plane, [cilium.release])
@@ -69,11 +75,12 @@ def _front(settings: HomeSettings, host: KvmHost, site: LibvirtSite) -> NginxFro
 def _control_plane(settings: HomeSettings, machines: Machines, pki: ClusterPki) -> ControlPlane:
     machine, user_data = machines.control_plane(settings.control_plane)
     args = ControlPlaneArgs(
-        cluster=specs.cluster(settings),
+        timeouts=settings.bootstrap.timeouts,
         machine=machine,
         pki=pki,
         user_data=user_data,
         workers=[worker.name for worker in settings.workers.machines],
+        encryption_key=settings.hardening.encryption_key,
     )
     return ControlPlane(settings.control_plane.name, args)
 

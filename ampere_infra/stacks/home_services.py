@@ -8,16 +8,22 @@ from typing import TYPE_CHECKING
 import pulumi
 
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.secrets.errors import SecretsError
+from ampere_infra.secrets.files import secrets_file
 from ampere_infra.services.airflow import Airflow, AirflowArgs, AirflowKeys
+from ampere_infra.services.airflow_dags import needs_ssh_key
+from ampere_infra.services.backup import backup_target
 from ampere_infra.services.dbt import Dbt, DbtArgs
 from ampere_infra.services.minio import AccessKey, Consumer, MinIO, MinIOArgs
+from ampere_infra.services.minio_values import buckets_of
 from ampere_infra.services.postgresql import PostgreSQL, PostgreSQLArgs
-from ampere_infra.services.traffic import AIRFLOW, MINIO, POSTGRESQL
+from ampere_infra.settings.namespaces import AIRFLOW, MINIO, POSTGRESQL
 
 if TYPE_CHECKING:
     from ampere_infra.platform.target import Target
     from ampere_infra.secrets.model import HomeSecrets
     from ampere_infra.settings.home import HomeSettings
+    from ampere_infra.settings.services import Dags
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,8 @@ def data_platform(
         node_port=settings.services.node_ports.airflow,
         database=postgresql.databases["airflow"],
         database_password=secrets.output("postgresql_airflow_password"),
+        platform=postgresql.databases["platform"],
+        platform_password=secrets.output("postgresql_platform_password"),
         store=minio.store,
         transformations=dbt.transformations,
         keys=AirflowKeys(
@@ -71,8 +79,27 @@ def data_platform(
             jwt_secret=secrets.output("airflow_jwt_secret"),
             admin_password=secrets.output("airflow_admin_password"),
         ),
+        dags_login=_dags_login(settings.services.airflow.dags, secrets),
     )
     return DataPlatform(postgresql, minio, Airflow("airflow", args, opts))
+
+
+def _dags_login(dags: Dags, secrets: HomeSecrets) -> pulumi.Output[str] | None:
+    """Return what opens the DAGs' repository, if it is not open to all.
+
+    Raises:
+        SecretsError: the settings name a repository for which the login is missing.
+    """
+    if needs_ssh_key(dags):
+        name, why = "airflow_git_ssh_key", f"{dags.repository} is reached by SSH"
+    elif dags.user is not None:
+        name, why = "airflow_git_token", f"{dags.repository} is opened by {dags.user}'s token"
+    else:
+        return None
+    if getattr(secrets, name) is None:
+        remedy = f"{name} is missing: {why} (ampere:services.airflow.dags); `ampere secrets init`"
+        raise SecretsError(secrets_file("home").as_posix(), remedy)
+    return secrets.output(name)
 
 
 def _postgresql(
@@ -93,6 +120,9 @@ def _postgresql(
             "platform": secrets.output("postgresql_platform_password"),
         },
         dns_domain=settings.cluster.dns_domain,
+        backup=backup_target(settings.services.backup, secrets),
+        barman_version=settings.versions.barman_cloud,
+        recovery=settings.recovery,
     )
     return PostgreSQL("postgresql", args, opts)
 
@@ -104,10 +134,6 @@ def _minio(
     storage_class: pulumi.Output[str],
     opts: pulumi.ResourceOptions,
 ) -> MinIO:
-    buckets = {
-        "airflow": settings.services.airflow.logs_bucket,
-        "dbt": settings.services.dbt.bucket,
-    }
     args = MinIOArgs(
         target=target,
         settings=settings.services.minio,
@@ -124,11 +150,12 @@ def _minio(
                     secrets.output(f"minio_{who}_access_key"),
                     secrets.output(f"minio_{who}_secret_key"),
                 ),
-                (bucket,),
+                buckets,
             )
-            for who, bucket in buckets.items()
+            for who, buckets in buckets_of(settings.services).items()
         },
         dns_domain=settings.cluster.dns_domain,
+        backup=backup_target(settings.services.backup, secrets),
     )
     return MinIO("minio", args, opts)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
+from ampere_infra.bootstrap.pki import ClusterPkiArgs
 from ampere_infra.bootstrap.spec import API_PORT, LOCAL_PATH, ClusterSpec, Nic
 from ampere_infra.machines.libvirt import LibvirtSiteArgs
 from ampere_infra.machines.machine import MachineSpec
@@ -11,21 +13,31 @@ from ampere_infra.platform import nginx
 from ampere_infra.platform.cilium import CiliumArgs
 from ampere_infra.platform.storage import LocalPathArgs
 from ampere_infra.platform.target import Target
-from ampere_infra.services.traffic import Addresses, home_traffic
+from ampere_infra.services.airflow_dags import git_port
+from ampere_infra.services.traffic import Addresses, traffic
+from ampere_infra.settings import flows
 from ampere_infra.settings.mac import mac
+from ampere_infra.settings.quotas import allowances
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from ampere_infra.machines.kvm_host import KvmHost
     from ampere_infra.machines.machine import Machine
     from ampere_infra.platform.records import ReleaseRecords
     from ampere_infra.settings.home import HomeSettings, MachineSize, OnUserDataChange, Worker
+    from ampere_infra.settings.traffic import Flow
 
 
 def api_url(settings: HomeSettings) -> str:
     """Return the API as the program and ``kubectl`` reach it."""
     return f"https://{settings.api_endpoint}:{API_PORT}"
+
+
+def pki(settings: HomeSettings) -> ClusterPkiArgs:
+    """Return what the cluster's keys are made for."""
+    newest = settings.hardening.encryption_key
+    return ClusterPkiArgs(settings.cluster.name, newest, protect=settings.control_plane.protect)
 
 
 def site(settings: HomeSettings, host: KvmHost) -> LibvirtSiteArgs:
@@ -96,6 +108,7 @@ def cluster(settings: HomeSettings) -> ClusterSpec:
         timeouts=bootstrap.timeouts,
         api_stable_probes=bootstrap.api_stable_probes,
         token_ttl_minutes=bootstrap.token_ttl_minutes,
+        audit=settings.hardening.audit,
     )
 
 
@@ -134,18 +147,30 @@ def _machine(
 def target(settings: HomeSettings, records: ReleaseRecords, control_plane: Machine) -> Target:
     """Return the cluster that the platform is put on; it dies with the control plane."""
     behind_nat = settings.network.mode == "nat"
+    front = settings.network.gateway if behind_nat else settings.host.address
     addresses = Addresses(
-        front=settings.network.gateway if behind_nat else settings.host.address,
-        api=settings.control_plane.address,
+        api=IPv4Network(settings.control_plane.address),
         nodes=settings.network.subnet,
         pods=settings.cluster.pod_network,
+        front=IPv4Network(front),
     )
     return Target(
-        traffic=home_traffic(addresses),
+        traffic=traffic(rows(settings), addresses),
         release_timeout=settings.bootstrap.timeouts.release,
+        allowances=allowances(settings),
         records=records,
         lifetime=control_plane.resource,
     )
+
+
+def rows(settings: HomeSettings) -> Iterator[Flow]:
+    """Yield the rows of who may talk to whom: the product's, of what is switched on, the user's."""
+    yield from flows.PRODUCT
+    if settings.services.backup:
+        yield from flows.backup(settings.services.backup.port)
+    if port := git_port(settings.services.airflow.dags):
+        yield from flows.git(port)
+    yield from settings.traffic.flows
 
 
 def cilium(settings: HomeSettings, target: Target) -> CiliumArgs:
@@ -153,7 +178,7 @@ def cilium(settings: HomeSettings, target: Target) -> CiliumArgs:
     return CiliumArgs(
         target=target,
         version=settings.versions.cilium,
-        api_address=settings.control_plane.address,
+        api_address=str(settings.control_plane.address),
         pod_network=settings.cluster.pod_network,
     )
 

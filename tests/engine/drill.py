@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ampere_infra.rehearsal.doubles import serve
 from ampere_infra.rehearsal.keeping import imports
 from ampere_infra.rehearsal.places.azure import Azure
+from ampere_infra.rehearsal.places.hetzner import HetznerCloud
 from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import Stage, real_program, staged
 from ampere_infra.rehearsal.world import Operation, World
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 HOME = SOURCE / "Pulumi.home.yaml"
 FOUNDATION = SOURCE / "Pulumi.foundation.yaml"
+API = SOURCE / "Pulumi.api.yaml"
 KILLED = -signal.SIGKILL
 
 
@@ -88,7 +90,7 @@ class Drill(AbstractContextManager["Drill"]):
     imported: int = 0
     """How many resources had to be imported for it."""
     loses_answers: bool = False
-    """Whether what fails in Azure has had its effect."""
+    """Whether what fails in a cloud has had its effect."""
     complete: End | None = None
     """What an undisturbed ``up`` ends with."""
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -126,7 +128,8 @@ class Drill(AbstractContextManager["Drill"]):
         shutil.copytree(folder, self.stage.project.state)
         self._served.close()
         self.world = world.fork()
-        self.world.part(Azure).loses_answers = self.loses_answers
+        for cloud in (Azure, HetznerCloud):
+            self.world.part(cloud).loses_answers = self.loses_answers
         self.stage.engine.providers = self._served.enter_context(serve(self.world))
 
     def measure(self) -> None:
@@ -146,8 +149,8 @@ class Drill(AbstractContextManager["Drill"]):
 
     def end(self) -> End:
         """Read the state's file, which costs no run of the engine, and the world."""
-        file = self.stage.project.state / f"backend/.pulumi/stacks/ampere/{self.stack}.json"
-        latest = json.loads(file.read_text(encoding="utf-8"))["checkpoint"]["latest"]
+        text = self.stage.engine.checkpoint.read_text(encoding="utf-8")
+        latest = json.loads(text)["checkpoint"]["latest"]
         resources: list[dict[str, Any]] = latest.get("resources") or []
         loose = [f"pending {x['type']} {x['resource']['urn']}" for x in _pending(latest)]
         loose += [f"waits for deletion: {r['urn']}" for r in resources if r.get("delete")]
@@ -197,7 +200,8 @@ class Drill(AbstractContextManager["Drill"]):
         again = self._run(run)
         while self._import(again):
             again = self._run(run)
-        self.refreshed = _is_protected_volume(again) or (killed and _is_gone(again))
+        loose = killed or self.loses_answers
+        self.refreshed = _is_protected(again) or (loose and _is_gone(again))
         if self.refreshed:
             again = getattr(self.stage.engine, run)("--refresh")
         if not again.ok:
@@ -241,17 +245,17 @@ class Drill(AbstractContextManager["Drill"]):
         engine._must("import", "--file", str(file), *options, "--stack", self.stack)
 
 
-def _is_protected_volume(outcome: Outcome) -> bool:
-    """A disk that broke off while it was made is not replaced while it is protected.
+def _is_protected(outcome: Outcome) -> bool:
+    """A disk or server that broke off while it was made is not replaced while it is protected.
 
     The engine takes it for broken until a refresh has read it back whole.
     """
     said = [text for text in outcome.errors if "marked for protection" in text]
-    return bool(said) and all("volume:Volume::" in text for text in said)
+    return bool(said) and all(re.search("volume:Volume::|server:Server::", t) for t in said)
 
 
 def _is_gone(outcome: Outcome) -> bool:
-    """libvirt's provider refuses to delete what is not there, until a refresh has missed it."""
+    """Some providers refuse to delete what is not there, until a refresh has missed it."""
     said = [text for text in outcome.errors if text.startswith("deleting ")]
     return bool(said) and all("not found" in text for text in said)
 

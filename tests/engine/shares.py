@@ -40,6 +40,11 @@ def failures(**drill: Any) -> list[Trial]:
     return _spread("fail", drill)
 
 
+def samples(**drill: Any) -> list[Trial]:
+    """Let one operation of each kind of an up and of a destroy fail."""
+    return _spread("sample", drill)
+
+
 def kills(**drill: Any) -> list[Trial]:
     """Kill the engine at one operation of each kind of an up and of a destroy."""
     return _spread("kill", drill)
@@ -56,7 +61,7 @@ def _spread(how: str, drill: dict[str, Any]) -> list[Trial]:
 def _share(index: int, count: int, how: str, options: dict[str, Any]) -> list[Trial]:
     with Drill(checkpoints=how == "kill", **options) as drill:
         drill.measure()
-        pick = {"fail": lambda urns: urns, "kill": _one_of_each_kind}[how]
+        pick = (lambda urns: urns) if how == "fail" else _one_of_each_kind
         points = [
             (run, urn)
             for run, operations in RUNS.items()
@@ -68,7 +73,7 @@ def _share(index: int, count: int, how: str, options: dict[str, Any]) -> list[Tr
 
 def _trial(drill: Drill, how: str, run: str, urn: str) -> Trial:
     began = time.monotonic()
-    problems = getattr(drill, how)(run, urn)
+    problems = drill.kill(run, urn) if how == "kill" else drill.fail(run, urn)
     return Trial(
         run, urn, tuple(problems), time.monotonic() - began, drill.refreshed, drill.imported
     )

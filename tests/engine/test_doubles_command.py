@@ -11,6 +11,7 @@ import pytest
 import yaml
 from providers import RefusedError, message, providers, value
 
+from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
 from ampere_infra.machines.seed import nocloud_image
 from ampere_infra.rehearsal.doubles.values import UNKNOWN, Secret, is_secret
 from ampere_infra.rehearsal.places.hosts import Hosts
@@ -78,9 +79,11 @@ class Home:
             self.run(*arguments, **named)
         return message(caught.value)
 
-    def pair(self, key=None):
+    def pair(self, key=None, keys=1):
         pem = value(key or self.ca, "privateKeyPem")
-        return json.dumps({"ca.crt": value(self.cert, "certPem"), "ca.key": pem})
+        given = {"ca.crt": value(self.cert, "certPem"), "ca.key": pem}
+        drawn = [encryption_key(f"drawn {number}") for number in range(keys)]
+        return json.dumps(given | {"encryption.json": encryption_config(drawn)})
 
     def control_plane(self):
         self.run(NODE + "receive-pki", stdin=self.pair())
@@ -218,6 +221,14 @@ def test_a_control_plane_needs_a_ca_whose_key_is_its_own(home):
     assert "is not its certificate's" in home.refusal(NODE + "receive-pki", stdin=home.pair(other))
     assert "stdin is no CA" in home.refusal(NODE + "receive-pki", stdin="{}")
     home.control_plane()
+
+
+def test_a_key_that_secrets_need_never_goes(home):
+    home.control_plane()
+    home.run(NODE + "receive-pki", stdin=home.pair(keys=2))
+    home.run(NODE + "rewrite-secrets 2")
+    assert "key-3 never came" in home.refusal(NODE + "rewrite-secrets 3")
+    assert "a key that is gone" in home.refusal(NODE + "receive-pki", stdin=home.pair(keys=1))
 
 
 def test_a_worker_joins_only_with_its_token_and_the_pinned_ca(home):

@@ -13,14 +13,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from drill import HOME, fast_folder
+from drill import API, HOME, fast_folder
 
+from ampere_infra.bootstrap.api_server import encryption_key
+from ampere_infra.machines.ways import PREFIX
 from ampere_infra.rehearsal.leaks import Canary, Find, canaries, generated, search, search_files
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.stage import Stage, environment, staged
 from ampere_infra.rehearsal.world import World
 from ampere_infra.secrets import rules, sops
 from ampere_infra.secrets.model import generate
+from ampere_infra.settings.load import read_stack_file
 from tests.keyvault.server import serving
 from tests.watch import Watch
 
@@ -36,10 +39,41 @@ FAILING = ("kubernetes:core/v1:Secret", "kubernetes:helm.sh/v3:Release")
 COMMANDS = ("-pki", "-join-token", "-base-image")
 
 
+@dataclass(frozen=True)
+class Case:
+    """A stack, and what of its secrets and sinks is its own."""
+
+    stack: str
+    config_file: Path
+    key: str
+    """The key of the cluster's Secrets in etcd, as its resource is called."""
+    secrets: tuple[str, ...]
+    made: int
+    """How many passwords its resources make at least."""
+    images: bool = False
+    """Whether machines read their user-data from NoCloud images."""
+
+
+CASES = {
+    "home": Case(
+        *("home", HOME, "ampere-k8s-encryption-key-1"),
+        ("minio_root_password", "airflow_fernet_key", "SSH key"),
+        made=3,
+        images=True,
+    ),
+    "api": Case(
+        *("api", API, "ampere-api-encryption-key-1"),
+        ("hcloud_token", "registry_pull_token", "api_keys.first"),
+        made=1,
+    ),
+}
+
+
 @dataclass
 class Sinks:
     """Everything that a run left or showed, and every secret that went through it."""
 
+    case: Case
     texts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     canaries: list[Canary] = field(default_factory=list[Canary])
     errors: int = 0
@@ -70,14 +104,14 @@ def _listen(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_listen)
 
 
-@pytest.fixture(scope="module")
-def sinks() -> Generator[Sinks]:
-    """Run ``home`` whole, with every operation that a secret goes into failing once.
+@pytest.fixture(scope="module", params=CASES)
+def sinks(request: pytest.FixtureRequest) -> Generator[Sinks]:
+    """Run a stack whole, with every operation that a secret goes into failing once.
 
     Its secrets are opened by a Key Vault, and whenever that is asked, and ever again meanwhile,
     all processes and temporary files are looked at.
     """
-    folder = fast_folder()
+    case, folder = CASES[request.param], fast_folder()
     temporary = folder / "temporary"
     temporary.mkdir()
     listening.append(True)
@@ -87,28 +121,30 @@ def sinks() -> Generator[Sinks]:
             stack.enter_context(environment({**azure.environment, "TMPDIR": str(temporary)}))
             tempfile.tempdir = str(temporary)
             url = azure.vault("ampere-test").add_version("sops")
-            sealed = _sealed(folder, url)
-            project = Project("home", HOME, folder / "out", sealed)
+            sealed = _sealed(case, folder, url)
+            project = Project(case.stack, case.config_file, folder / "out", sealed)
             stage = stack.enter_context(staged(project, World()))
-            watch = stack.enter_context(Watch([temporary], without=[project.private]))
+            keys = [project.private, temporary / PREFIX]
+            watch = stack.enter_context(Watch([temporary], without=keys))
             azure.before_answer = lambda path: watch.look()
-            sinks = _run(stage)
+            sinks = _run(case, stage)
             sinks.canaries += canaries("age key", _age_key(folder))
             _collect_seen(sinks, watch, [call.body for call in azure.calls])
             yield sinks
     finally:
         tempfile.tempdir = None
         listening.clear()
+        started.clear()
         shutil.rmtree(folder)
 
 
-def _sealed(folder: Path, url: str) -> Path:
+def _sealed(case: Case, folder: Path, url: str) -> Path:
     """Seal secrets for a vault, and for an age key that is not at hand."""
-    path = folder / "given" / "home.enc.yaml"
+    path = folder / "given" / f"{case.stack}.enc.yaml"
     path.parent.mkdir()
     recipient = sops.make_age_key(folder / "age.txt")
     rules.write(path.parent / rules.NAME, path, rules.Recipients((recipient,), (url,)))
-    sops.encrypt(generate("home"), path)
+    sops.encrypt(generate(case.stack), path)
     return path
 
 
@@ -129,8 +165,8 @@ def _collect_seen(sinks: Sinks, watch: Watch, sent: list[str]) -> None:
     sinks.add("what Azure was sent", *sent)
 
 
-def _run(stage: Stage) -> Sinks:
-    sinks, engine, project = Sinks(), stage.engine, stage.project
+def _run(case: Case, stage: Stage) -> Sinks:
+    sinks, engine, project = Sinks(case), stage.engine, stage.project
     plan = project.folder / "plan.json"
     preview = engine.preview("--save-plan", str(plan), *VERBOSE)
     assert preview.ok, preview.output
@@ -143,7 +179,7 @@ def _run(stage: Stage) -> Sinks:
     sinks.canaries = list(_canaries(stage, shown))
     stage.world.export(project.rendered)
     exported = engine.export()
-    engine.unprotect()
+    outcomes += _unprotected(case, stage)
     outcomes += [engine.destroy(*VERBOSE)]
     assert outcomes[-1].ok, outcomes[-1].output
     _collect(sinks, stage, outcomes)
@@ -154,6 +190,17 @@ def _run(stage: Stage) -> Sinks:
         "resource names", *(r["urn"] for r in resources), *(r.get("id", "") for r in resources)
     )
     return sinks
+
+
+def _unprotected(case: Case, stage: Stage) -> list[Outcome]:
+    """Lift all protection; Hetzner's own goes by a run of the program only."""
+    config: dict[str, Any] = read_stack_file(case.config_file)
+    if "ampere:server" not in config:
+        stage.engine.unprotect()
+        return []
+    config["ampere:server"] |= {"protect": False}
+    stage.project.write(config)
+    return [stage.engine.up(*VERBOSE)]
 
 
 def _failing_once(stage: Stage, preview: Outcome) -> Iterator[Outcome]:
@@ -172,8 +219,11 @@ def _canaries(stage: Stage, shown: dict[str, Any]) -> Iterator[Canary]:
     for name, value in project.secrets.items():
         yield from canaries(name, value)
     yield from generated(shown)
+    for drawn in [c for c in generated(shown) if "-encryption-key-" in c.name]:
+        yield from canaries("key of Secrets in etcd", encryption_key(drawn.text))
     yield from canaries("passphrase", stage.engine.passphrase)
-    yield from canaries("SSH key", (project.private / "id_ed25519").read_text())
+    for key in project.private.glob("id_ed25519"):
+        yield from canaries("SSH key", key.read_text())
 
 
 def _collect(sinks: Sinks, stage: Stage, outcomes: list[Outcome]) -> None:
@@ -187,7 +237,8 @@ def _collect(sinks: Sinks, stage: Stage, outcomes: list[Outcome]) -> None:
     sinks.add_files("logs", project.logs.rglob("*"))
     sinks.add_files("state and its history", project.state.rglob("*"))
     sinks.add_files("rendered files", project.rendered.rglob("*"))
-    sinks.add_files("NoCloud images", (project.root / ".ampere").rglob("*.iso"))
+    if sinks.case.images:
+        sinks.add_files("NoCloud images", (project.root / ".ampere").rglob("*.iso"))
     sinks.add_files("project's folder", project.root.rglob("*"))
     sinks.add("seen by providers", "seen:", *(f"{x.canary} {x.where}" for x in stage.world.leaks))
     sinks.add("invocations", "invoked:", *(" ".join(x) for x in stage.world.invocations))
@@ -203,10 +254,12 @@ def test_no_secret_stands_in_clear_in_any_sink(sinks: Sinks, capsys: pytest.Capt
 
 def test_the_canaries_are_all_secrets_given_and_made(sinks: Sinks):
     names = {canary.name for canary in sinks.canaries}
-    for wanted in ("minio_root_password", "airflow_fernet_key", "passphrase", "age key", "SSH key"):
+    for wanted in (*sinks.case.secrets, "passphrase", "age key", "key of Secrets in etcd"):
         assert wanted in names
+    assert f"{sinks.case.key}.result" in names, "and what it is made of"
     assert sum("privateKey" in name for name in names) >= 3, "the CA's, the admin's and the nodes'"
-    assert sum(name.endswith(".result") for name in names) >= 3, "a join token for each worker"
+    made = sum(name.endswith(".result") for name in names)
+    assert made >= sinks.case.made, "at home a join token for each worker"
 
 
 def test_operations_that_carry_secrets_failed_on_the_way(sinks: Sinks):

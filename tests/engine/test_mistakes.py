@@ -12,6 +12,7 @@ from drill import HOME, fast_folder
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.run import rehearse
 from ampere_infra.rehearsal.stage import Stage, staged
+from ampere_infra.services import postgresql_values
 from ampere_infra.settings.load import read_stack_file
 
 if TYPE_CHECKING:
@@ -63,6 +64,21 @@ def test_missing_secrets_are_told_as_text_and_nothing_is_planned(stage: Stage):
     assert "secrets/home.enc.yaml" in outcome.output
     assert "Traceback" not in outcome.output
     assert stage.world.operations == []
+
+
+@pytest.mark.parametrize("run", ["preview", "up"])
+def test_a_value_that_a_chart_refuses_is_told_before_anything_is_planned(
+    stage: Stage, run: str, monkeypatch: pytest.MonkeyPatch
+):
+    right = postgresql_values.values
+    monkeypatch.setattr(postgresql_values, "values", lambda *a: {**right(*a), "instances": 0})
+    stage.project.write(read_stack_file(HOME))
+    outcome = getattr(stage.engine, run)()
+    assert outcome.refused
+    assert "charts/postgresql: instances: 0: write a number from 1 to 9" in outcome.output
+    assert "Traceback" not in outcome.output
+    assert {step.type for step in outcome.events.planned} <= {"pulumi:pulumi:Stack"}
+    assert stage.world.operations == [], "no provider may be asked for anything"
 
 
 def test_a_rehearsal_of_a_broken_stack_file_ends_with_2_before_anything_runs(tmp_path: Path):

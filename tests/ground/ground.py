@@ -4,34 +4,33 @@ from __future__ import annotations
 
 import subprocess
 import time
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import yaml
 
 from ampere_infra import tools
-from ampere_infra.platform import nginx
 from ampere_infra.rehearsal.leaks import plain
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.reality import Emulation, Reality
 from ampere_infra.rehearsal.stage import staged
 from ampere_infra.rehearsal.world import World
-from ampere_infra.settings.load import parse
-from ampere_infra.stacks import home_specs
-from tests.ground import home
-from tests.ground.host import ADDRESS, NAME, TestHost
+from tests.ground import services
+from tests.ground.host import TestHost
 from tests.ground.image import base_image
 from tests.ground.mirror import mirror
+from tests.ground.stack import NODE_KEY, TIME_SERVERS
 from tests.ground.virtualisation import kvm_works
-from tests.keyvault.certificates import server_context
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from ampere_infra.rehearsal.engine import Outcome
     from ampere_infra.rehearsal.events import Step
+    from ampere_infra.settings.api import ApiSettings
     from ampere_infra.settings.home import HomeSettings
 
 KUBECTL_TRIES = 30
@@ -42,22 +41,47 @@ SSH = {
     "ServerAliveInterval": "10",
     "LogLevel": "ERROR",
 }
-_NGINX = """\
-load_module /usr/lib/nginx/modules/ngx_stream_module.so;
-daemon off;
-pid {folder}/nginx.pid;
-error_log stderr;
-events {{}}
-include {folder}/stream.conf;
-"""
 
 
 @dataclass
-class Ground(AbstractContextManager["Ground"]):
-    """A KVM host with its mirrors, and the stack ``home`` that the engine makes there."""
+class Ground(AbstractContextManager["Ground"], ABC):
+    """A KVM host with its mirrors, and a stack that the engine makes there.
+
+    Each stack has a ground of its own, which says what stands there around its machines.
+    """
+
+    stack: ClassVar[str]
+    addresses: ClassVar[Mapping[str, str]]
+    """The machines, and where they answer."""
+    time_server: ClassVar[str]
+    """Where the machines find the time."""
+    mirror_port: ClassVar[int] = 80
 
     folder: Path
     say: Callable[[str], None]
+    _read: tuple[int, list[dict[str, Any]]] | None = None
+    """The state's resources, and when that state was written."""
+
+    @abstractmethod
+    def configure(self) -> dict[str, Any]:
+        """Return the stack's settings."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> HomeSettings | ApiSettings:
+        """The stack's settings, as the program reads them."""
+
+    @abstractmethod
+    def furnish(self, reality: Reality) -> Reality:
+        """Bring what the machines need beside packages and the time, before anything is made."""
+
+    def let_in(self, project: Project) -> None:
+        """Let the program in where it has to go."""
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of what runs over SSH on the host."""
+        path = f"{tools.path('kubectl').parent}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        return {"PATH": path}
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -69,81 +93,30 @@ class Ground(AbstractContextManager["Ground"]):
         self._stack.close()
 
     def _set_up(self, stack: ExitStack) -> None:
-        image, self.mirror = base_image(self.say), mirror(self.say)
-        certificates = self.folder / "tls"
-        certificates.mkdir(parents=True)
-        server_context(certificates, [NAME])
-        self.host = stack.enter_context(self._host(certificates / "ca.pem"))
-        self.pair = (str(certificates / "server.pem"), str(certificates / "server.key"))
-        self._serve(image.path)
-        emulation = None if kvm_works(image.path, self.say) else Emulation()
-        world = World(reality=Reality(enter=self.host.enter, emulation=emulation, patience=30))
-        self.stage = stack.enter_context(
-            staged(self._project(image.sha256), world, checkpoints=True)
-        )
-        self._let_in(self.stage.project)
-        self._front()
-
-    def _host(self, authority: Path) -> TestHost:
-        names = dict.fromkeys(home.TIME_SERVERS, home.GATEWAY)
-        path = f"{tools.path('kubectl').parent}:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-        variables = {"CURL_CA_BUNDLE": str(authority), "PATH": path}
-        return TestHost(self.folder / "host", variables, names)
-
-    def _serve(self, image: Path) -> None:
-        """Serve the mirror and the image, and tell the time."""
-        images = self.folder / "images"
-        images.mkdir()
-        (images / "base.qcow2").symlink_to(image)
+        self.image, self.mirror = base_image(self.say), mirror(self.say)
+        names = dict.fromkeys(TIME_SERVERS, self.time_server)
+        self.host = stack.enter_context(TestHost(self.folder / "host", self.environment(), names))
         self.start_mirror()
-        self.python("https", "443", str(images), *self.pair)
-        self.python("ntp")
+        services.start(self.host, "ntp")
+        emulation = None if kvm_works(self.image.path, self.say) else Emulation()
+        reality = Reality(enter=self.host.enter, emulation=emulation, patience=30)
+        world = World(reality=self.furnish(reality))
+        self.config = self.configure()
+        file = self.folder / f"Pulumi.{self.stack}.yaml"
+        file.write_text(yaml.safe_dump({"config": self.config}))
+        project = Project(self.stack, file, self.folder / "rehearsal")
+        self.stage = stack.enter_context(staged(project, world, checkpoints=True))
+        self.let_in(self.stage.project)
 
     def start_mirror(self) -> None:
         """Serve the packages' mirror."""
-        self._mirror = self.python("http", "80", str(self.mirror.folder))
+        port, folder = str(self.mirror_port), str(self.mirror.folder)
+        self._mirror = services.start(self.host, "http", port, folder)
 
     def stop_mirror(self) -> None:
         """Take the packages' mirror away."""
-        self.host.run("pkill", "-f", "tests.ground.services http 80")
+        self.host.run("pkill", "-f", f"tests.ground.services http {self.mirror_port}")
         self._mirror.wait()
-
-    def python(self, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start one of :mod:`tests.ground.services` on the host."""
-        python = str(home.PROJECT / ".venv/bin/python")
-        path = f"PYTHONPATH={home.PROJECT}"
-        words = ("env", path, python, "-m", "tests.ground.services")
-        return self.host.start(*words, *arguments, log="services.log")
-
-    def _project(self, image_sha256: str) -> Project:
-        keys = (self.mirror.kubernetes_key, self.mirror.containerd_key)
-        self.config = home.settings(image_sha256, *keys)
-        file = self.folder / "Pulumi.home.yaml"
-        file.write_text(yaml.safe_dump({"config": self.config}))
-        return Project("home", file, self.folder / "rehearsal")
-
-    @property
-    def settings(self) -> HomeSettings:
-        """The stack's settings, as the program reads them."""
-        return parse("home", self.config)
-
-    def _let_in(self, project: Project) -> None:
-        """Let the host know the user's key, and the user the host's."""
-        key = project.private / "id_ed25519"
-        public = subprocess.run(
-            ["ssh-keygen", "-y", "-f", key], check=True, capture_output=True, text=True
-        )
-        self.host.authorize(public.stdout)
-        known = project.private / "known_hosts"
-        known.write_text(f"{NAME},{ADDRESS} {self.host.host_key}\n")
-
-    def _front(self) -> None:
-        """Pass the API on, as the rendered NGINX configuration says."""
-        files = home_specs.nginx_files(self.settings)
-        name = self.settings.cluster.name
-        (self.folder / "stream.conf").write_text(files[nginx.stream_path(name)])
-        (self.folder / "nginx.conf").write_text(_NGINX.format(folder=self.folder))
-        self.host.start("nginx", "-c", str(self.folder / "nginx.conf"), log="nginx.log")
 
     def up(self) -> Outcome:
         """Run ``pulumi up`` and tell each step."""
@@ -166,7 +139,7 @@ class Ground(AbstractContextManager["Ground"]):
         """Run ``command`` on a machine as the program's login there."""
         options = [word for item in SSH.items() for word in ("-o", "=".join(item))]
         files = ("-o", f"UserKnownHostsFile={self._known_hosts(node)}", "-i", str(self.key()))
-        target = f"{self.settings.cluster.login}@{home.ADDRESSES[node]}"
+        target = f"{self.settings.cluster.login}@{self.addresses[node]}"
         words = [*self.host.enter, "ssh", *options, *files, target, command]
         done = subprocess.run(
             words, check=False, capture_output=True, text=True, timeout=timeout, input=stdin
@@ -174,37 +147,41 @@ class Ground(AbstractContextManager["Ground"]):
         assert not check or done.returncode == 0, f"{node}: {command}: {done.stderr}"
         return done
 
-    def _connections(self) -> dict[str, dict[str, Any]]:
-        """Return how the program reaches each machine, from the state."""
-        state = self.stage.engine.export(show_secrets=True)["deployment"]
-        found: dict[str, dict[str, Any]] = {}
-        for resource in state.get("resources", []):
-            connection = plain(resource.get("inputs", {}).get("connection"))
-            if isinstance(connection, dict):
-                known = {key: plain(told) for key, told in connection.items()}
-                found[str(known["host"])] = known
+    def _outputs(self, name: str) -> dict[str, Any] | None:
+        """Return what the engine recorded of a resource, or None as long as it has none of it."""
+        file = self.stage.engine.checkpoint
+        written = file.stat().st_mtime_ns
+        if self._read is None or self._read[0] != written:
+            state = self.stage.engine.export(show_secrets=True)["deployment"]
+            self._read = (written, state.get("resources", []))
+        of_name = (r for r in self._read[1] if r["urn"].rpartition("::")[2] == name)
+        found = next((r.get("outputs") for r in of_name if not r.get("delete")), None)
+        return found and {key: plain(told) for key, told in found.items()}
+
+    def recorded(self, name: str) -> dict[str, Any]:
+        """Return what the engine recorded of a resource, which it has made."""
+        found = self._outputs(name)
+        assert found is not None, f"there is no {name} yet"
         return found
 
-    def known(self) -> set[str]:
-        """Return the machines whose host keys the program has pinned."""
-        pinned = {host for host, known in self._connections().items() if known.get("hostKey")}
-        return {node for node, address in home.ADDRESSES.items() if address in pinned}
+    def knows(self, node: str) -> bool:
+        """Whether the program has pinned a machine's host key."""
+        return self._outputs(f"{node}-host-key") is not None
 
     def key(self) -> Path:
         """Return the file of the key that the machines know."""
         file = self.stage.project.private / "node_key"
         if not file.exists():
-            nodes = set(home.ADDRESSES.values())
-            known = next(c for host, c in self._connections().items() if host in nodes)
+            private = self.recorded(NODE_KEY)["privateKeyOpenssh"]
             file.touch(mode=0o600)
-            file.write_text(known["privateKey"])
+            file.write_text(private)
         return file
 
     def _known_hosts(self, node: str) -> Path:
         """Return what the program has pinned; it changes when a machine is made anew."""
-        address = home.ADDRESSES[node]
+        pinned = self.recorded(f"{node}-host-key")
         file = self.folder / f"known_hosts.{node}"
-        file.write_text(f"{address} {self._connections()[address]['hostKey']}\n")
+        file.write_text(f"{self.addresses[node]} {pinned['stdout']}\n")
         return file
 
     def console(self, node: str) -> str:

@@ -1,34 +1,21 @@
 """The home stack as it is on the proving ground: one master, one worker, all from mirrors."""
 
-from pathlib import Path
 from typing import Any
 
-import yaml
-
 from tests.ground.host import ADDRESS, NAME, USER
+from tests.ground.stack import CLUSTER, Served, bootstrap, of_project
 
-PROJECT = Path(__file__).resolve().parents[2]
 MASTER, WORKER = "ground-master", "ground-worker1"
 ADDRESSES = {MASTER: "10.10.10.10", WORKER: "10.10.10.11"}
 GATEWAY = "10.10.10.1"
+MIRROR = f"http://{GATEWAY}"
 POOL = "/var/lib/libvirt/ground"
-TIME_SERVERS = tuple(f"{number}.debian.pool.ntp.org" for number in range(4))
-"""Whom systemd-timesyncd of Debian asks."""
-PATIENCE = {
-    "operating_system": 1800,
-    "control_plane": 3600,
-    "api_stable": 1800,
-    "join": 3600,
-    "release": 900,
-}
-"""Seconds: work inside an emulated machine takes 14 to 65 times as long."""
 
 
 def settings(image_sha256: str, kubernetes_key: str, containerd_key: str) -> dict[str, Any]:
     """Return the stack's settings: those of the project, on small machines of Debian."""
-    text = (PROJECT / "Pulumi.home.yaml").read_text(encoding="utf-8")
-    config: dict[str, Any] = yaml.safe_load(text)["config"]
-    config["ampere:cluster"] |= {"name": "ground"}
+    config = of_project("home")
+    config["ampere:cluster"] |= {"name": CLUSTER}
     config["ampere:host"] = {
         "name": NAME,
         "user": USER,
@@ -55,16 +42,7 @@ def settings(image_sha256: str, kubernetes_key: str, containerd_key: str) -> dic
     disks = {"root_disk": "12GiB", "data_disk": "80GiB"}
     config["ampere:workers"] = {"machines": [worker | disks]}
     config["ampere:services"]["postgresql"] = {"instances": 1}
+    config["ampere:services"]["airflow"]["executor"] = "KubernetesExecutor"
     config["ampere:services"]["dbt"] = {"memory": "256MiB"}
-    config["ampere:bootstrap"] = {
-        "timeouts": PATIENCE,
-        "api_stable_probes": 3,
-        "packages": {
-            "apt_mirror": f"http://{GATEWAY}/debian",
-            "kubernetes_repository": f"http://{GATEWAY}/kubernetes/",
-            "kubernetes_key": kubernetes_key,
-            "containerd_repository": f"http://{GATEWAY}/containerd/",
-            "containerd_key": containerd_key,
-        },
-    }
+    config["ampere:bootstrap"] = bootstrap(Served(MIRROR, kubernetes_key, containerd_key))
     return config

@@ -68,7 +68,7 @@ FILES = {
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
     # The kernel's line says all about the root: systemd neither checks nor remounts it.
     "etc/fstab": "",
-    "etc/cloud/cloud.cfg.d/90_ground.cfg": "datasource_list: [NoCloud, None]\n",
+    "etc/cloud/cloud.cfg.d/90_ground.cfg": "datasource_list: [NoCloud, Hetzner, None]\n",
     "etc/initramfs-tools/conf.d/ground": "MODULES=list\nCOMPRESS=lz4\nBUSYBOX=n\n",
     "etc/initramfs-tools/modules": "virtio_blk\n",
     "etc/apt/apt.conf.d/90ground": 'Acquire::Languages "none";\n',

@@ -7,7 +7,7 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from tests.ground.home import ADDRESSES, PROJECT
+from tests.ground.stack import PROJECT
 
 if TYPE_CHECKING:
     from tests.ground.ground import Ground
@@ -58,7 +58,7 @@ def end_state(ground: Ground) -> dict[str, object]:
             what: ground.on(machine, look, check=False).stdout.splitlines()
             for what, look in _LOOK.items()
         }
-        for machine in ADDRESSES
+        for machine in ground.addresses
     }
     found: dict[str, object] = {
         "machines": machines,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import dataclass, field
 from html import escape
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tests.ground.ground import Ground
 
@@ -27,12 +29,15 @@ UNITS = {
 }
 """Each unit that takes a machine further, and what the picture calls it."""
 
+FOLDER = "AMPERE_TIMELINE"
+"""The environment variable that names the folder for pictures."""
+
 _SHOW = (
     "printf 'now %s %s\\n' \"$(date +%s.%N)\" \"$(cut -d' ' -f1 /proc/uptime)\";"
     " systemctl show --property=UserspaceTimestampMonotonic;"
     " systemctl show --property=Id,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic "
 )
-_ROW, _LEFT, _WIDTH, _TOP = 18, 230, 720, 46
+_ROW, _LEFT, _WIDTH, _TOP = 18, 280, 720, 46
 _COLOURS = ("#4878a8", "#58a06c", "#c08040", "#9060a0")
 
 
@@ -70,6 +75,13 @@ class Timeline:
             if _seconds(end) > 0:
                 first, last = boot + _seconds(begin), boot + _seconds(end)
                 self.spans.append(Span(machine, UNITS[identity], first, last))
+
+    def show(self, say: Callable[[str], None], name: str, title: str) -> None:
+        """Tell a person the bars, and draw them as the file ``name`` where that is asked for."""
+        for line in self.lines():
+            say(line)
+        if folder := os.environ.get(FOLDER):
+            Path(folder, name).write_text(self.svg(title), encoding="utf-8")
 
     def lines(self) -> list[str]:
         """Return the bars as text, the earliest first."""

@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import random
 import re
-import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
-
-from tests.ground.home import MASTER, WORKER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.ground.ground import Ground
 
-LONGEST = {MASTER: 420.0, WORKER: 300.0}
-"""Seconds after its start within which a machine's power is cut, for the last time at the latest.
-
-The first cuts come within a fraction of it: the early stages are short, and each cut sends a
-machine back to its boot.
-"""
-_STAGE = re.compile(r"Start(?:ing|ed) .*?(?:Stage \d: [^.\x1b]*|[Cc]loud-[^.\x1b]*)")
+PATIENCE = 300.0
+"""Seconds to wait for a stage, which may have been passed already; then it comes anyway."""
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+_UNIT = re.compile(
+    r"(Starting|Finished|Failed to start) ((?:cloud-|kubeadm-|ampere-(?!converge))[\w-]+)"
+)
 
 
 @dataclass(frozen=True)
@@ -31,50 +27,51 @@ class Cut:
     """One power cut."""
 
     machine: str
-    after: float
-    """Seconds since the machine was switched on."""
     during: str
-    """What its console said last."""
+    """What its console said last of the boot or the bootstrap."""
 
 
 @dataclass
-class PowerCuts:
-    """Cuts the power of both machines, each by a clock of its own, and gives it back at once."""
+class Trouble:
+    """Takes power or network from machines in stages that their consoles tell of."""
 
     ground: Ground
     seed: int
-    count: int
-    """How many cuts of each machine."""
+    """What the moments of power cuts are drawn from."""
     cuts: list[Cut] = field(default_factory=list[Cut])
-    _stop: threading.Event = field(default_factory=threading.Event)
+    _said: dict[str, int] = field(default_factory=dict[str, int])
+    """How much each console had said when its machine was switched on."""
 
-    def start(self) -> list[threading.Thread]:
-        """Begin; the threads end when all cuts are done."""
-        threads = [
-            threading.Thread(target=self._haunt, args=(machine,), daemon=True)
-            for machine in (MASTER, WORKER)
-        ]
-        for thread in threads:
-            thread.start()
-        return threads
-
-    def stop(self) -> None:
-        """Cut no more."""
-        self._stop.set()
-
-    def _haunt(self, machine: str) -> None:
-        chance = random.Random(f"{self.seed}-{machine}")
-        await_running(self.ground, machine)
-        for number in range(1, self.count + 1):
-            longest = LONGEST[machine] * number / self.count
-            after = chance.uniform(longest / 3, longest)
-            if self._stop.wait(after):
-                return
-            during = last_stage(self.ground.console(machine))
+    def cut_power(self, machine: str, stage: str, seconds: float, times: int) -> None:
+        """Cut a machine's power so often, each within ``seconds`` of ``stage``; give it back."""
+        chance = random.Random(f"{self.seed} {machine} {stage}")
+        for _ in range(times):
+            self._await(machine, stage)
+            time.sleep(chance.uniform(0, seconds))
+            during = last_stage(self._new(machine))
             self.ground.host.virsh("destroy", machine, check=False)
+            self._said[machine] = len(spoken(self.ground, machine))
             self.ground.host.virsh("start", machine, check=False)
-            self.cuts.append(Cut(machine, after, during))
-            self.ground.say(f"power cut {number} of {machine} after {after:.0f} s: {during}")
+            self.cuts.append(Cut(machine, during))
+            self.ground.say(f"power cut {len(self.cuts)}: {machine}, {during}")
+
+    def unplug(self, machine: str, stage: str, seconds: float) -> None:
+        """Pull a machine's network cable for so long once it is in ``stage``."""
+        self._await(machine, stage)
+        self.ground.say(f"{machine} is without its network: {last_stage(self._new(machine))}")
+        link = link_of(self.ground, machine)
+        self.ground.host.run("ip", "link", "set", link, "down")
+        time.sleep(seconds)
+        self.ground.host.run("ip", "link", "set", link, "up")
+
+    def _await(self, machine: str, stage: str) -> None:
+        """Wait for a stage; one that has been passed does not come again, and is not waited for."""
+        end = time.monotonic() + PATIENCE
+        while stage not in self._new(machine) and time.monotonic() < end:
+            time.sleep(1)
+
+    def _new(self, machine: str) -> str:
+        return spoken(self.ground, machine)[self._said.get(machine, 0) :]
 
 
 def await_running(ground: Ground, machine: str) -> None:
@@ -86,10 +83,15 @@ def await_running(ground: Ground, machine: str) -> None:
     await_true(runs, f"machine {machine}", 900)
 
 
+def spoken(ground: Ground, machine: str) -> str:
+    """Return what a machine's console said, without colours."""
+    return _COLOUR.sub("", ground.console(machine))
+
+
 def last_stage(console: str) -> str:
     """Return the last stage of the boot or of the bootstrap that a console tells of."""
-    found = _STAGE.findall(console[console.rfind("Linux version") :])
-    return found[-1].partition(" ")[2] if found else "the kernel's boot"
+    found = _UNIT.findall(console)
+    return " ".join(found[-1]) if found else "the kernel's boot"
 
 
 def link_of(ground: Ground, machine: str) -> str:
@@ -98,25 +100,17 @@ def link_of(ground: Ground, machine: str) -> str:
     return next(word for word in listed if word.startswith("vnet"))
 
 
-def without_network(ground: Ground, machine: str, seconds: float) -> None:
-    """Pull a machine's network cable for so long."""
-    link = link_of(ground, machine)
-    ground.host.run("ip", "link", "set", link, "down")
-    time.sleep(seconds)
-    ground.host.run("ip", "link", "set", link, "up")
-
-
 def await_console(ground: Ground, machine: str, text: str, seconds: float = 3600) -> None:
     """Wait until a machine's console tells of ``text``."""
-    await_true(lambda: text in ground.console(machine), f"{text} on {machine}", seconds)
+    await_true(lambda: text in spoken(ground, machine), f"{text} on {machine}", seconds)
 
 
-def await_true(done: Callable[[], bool], what: str, seconds: float) -> None:
-    """Wait until ``done``."""
+def await_true(done: Callable[[], bool], what: str, seconds: float, pause: float = 1.0) -> None:
+    """Wait until ``done``, looking every ``pause`` seconds."""
     end = time.monotonic() + seconds
     while not done():
         assert time.monotonic() < end, f"no {what} within {seconds:.0f} s"
-        time.sleep(1)
+        time.sleep(pause)
 
 
 def set_clock(ground: Ground, machine: str, seconds: int) -> None:

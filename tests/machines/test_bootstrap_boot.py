@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 import pytest
 from bootstrap_booted import HOME, Booted
 
+from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
 STATE = "/var/lib/ampere"
 TOKEN = "canary.canary0canary0ca"
+OTHER_TOKEN = "yranac.canary0canary0ca"
 
 
 def openssl(*words: object) -> None:
@@ -67,6 +70,7 @@ def worker(tmp_path: Path, pair: Path) -> Generator[Booted]:
 def push_ca(node: Booted, pair: Path) -> None:
     node.up()
     ca = {name: (pair / name).read_text() for name in ("ca.crt", "ca.key")}
+    ca["encryption.json"] = encryption_config([encryption_key("drawn")])
     done = node.run("/usr/local/sbin/ampere-node", "receive-pki", stdin=json.dumps(ca))
     assert done.returncode == 0, done.stderr
 
@@ -156,7 +160,7 @@ def test_a_worker_waits_for_its_token_and_joins(worker: Booted) -> None:
     assert not worker.has(f"{STATE}/join/token"), "the token is gone"
 
 
-def join(worker: Booted) -> None:
+def join(worker: Booted, token: str = TOKEN) -> None:
     if not worker.process:
         worker.boot()
     worker.up()
@@ -164,9 +168,27 @@ def join(worker: Booted) -> None:
     worker.run("sh", "-c", "mkdir -p /served && printf public > /served/cluster-info")
     serve = f"cd /served && exec python3 -m http.server --bind {HOME.cluster.api_address} 6444"
     worker.run("sh", "-c", f"({serve}) >/dev/null 2>&1 &")
-    give = worker.run("/usr/local/sbin/ampere-node", "receive-token", stdin=TOKEN)
+    give = worker.run("/usr/local/sbin/ampere-node", "receive-token", stdin=token)
     assert give.returncode == 0, give.stderr
     worker.wait_for(f"{STATE}/NODE_JOINED")
+
+
+@pytest.mark.parametrize("since", ["joining", "a reboot"])
+def test_a_worker_that_was_dismissed_joins_again_with_another_token(
+    worker: Booted, since: str
+) -> None:
+    join(worker)
+    if since == "a reboot":
+        worker.cut()
+        worker.boot()
+        worker.up()
+    worker.run("touch", "/dismissed")
+    join(worker, TOKEN)
+    assert worker.has("/dismissed"), "its old token is that of the membership that it has"
+    join(worker, OTHER_TOKEN)
+    done = [call.split()[1] for call in worker.calls if call.startswith("kubeadm")]
+    assert done == ["join", "reset", "join"]
+    assert not worker.has(f"{STATE}/join/token")
 
 
 @pytest.mark.parametrize("seed", range(4))

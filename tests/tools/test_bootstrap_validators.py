@@ -10,6 +10,7 @@ import pytest
 import yaml
 from bootstrap_cases import CA_HASH, TOKEN, files_of, home, lay_out
 
+from ampere_infra.bootstrap.api_server import VOLUMES, arguments
 from ampere_infra.bootstrap.kubeadm import init_config, join_config
 from ampere_infra.bootstrap.netplan import network_config
 from ampere_infra.bootstrap.node import packages
@@ -109,6 +110,7 @@ def test_kubeadm_takes_the_join_configuration(tool: Callable[[str], Path], tmp_p
         ("podSubnet: 10.244.0.0/16", "podSubnet: 10.244.0.0"),
         ("clusterName: ", "clusterNames: "),
         ("- name: node-ip\n      value:", "node-ip:"),
+        ("podPidsLimit: 4096", "podPidLimit: 4096"),
     ],
 )
 def test_kubeadm_refuses_a_mistake(
@@ -134,6 +136,16 @@ def test_kubeadm_would_make_the_control_plane_that_we_mean(
     assert "Applied essential addon: CoreDNS" in done.stdout
     assert "kube-proxy" not in done.stdout, "Cilium takes its place"
     assert "Using token" not in done.stdout, "no token in the journal"
+    for name, value in arguments(HOME.cluster.audit).items():
+        assert f"- --{name}={value}\n" in done.stdout, "the API server's own flags"
+    for volume in VOLUMES:
+        mount = f"- mountPath: {volume.path}\n      name: {volume.name}\n"
+        end = "" if volume.writable else "      readOnly: true\n"
+        assert mount + end in done.stdout, "and the folders that they name"
+    for program in ("controller-manager", "scheduler", "apiserver"):
+        manifest = done.stdout.partition(f"- kube-{program}\n")[2].partition("image:")[0]
+        assert "- --profiling=false\n" in manifest, program
+        assert "- --tls-min-version=VersionTLS13\n" in manifest, program
     assert "kubeadm join" not in done.stdout
 
 

@@ -9,9 +9,10 @@ import jsonschema
 import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
-from home_cluster import ROOT, plain, record, recorded, settings
+from home_cluster import ROOT, backed_up, plain, record, recorded, settings
 from jsonschema.validators import validator_for
 
+from ampere_infra.backup.session import COPY_LABEL
 from ampere_infra.rehearsal.doubles.schema import faults, shape_of
 
 if TYPE_CHECKING:
@@ -28,7 +29,10 @@ KNOWN_GROUPS = {
     "rbac.authorization.k8s.io": kubernetes.rbac,
     "storage.k8s.io": kubernetes.storage,
 }
-OURS = ["local-path", "minio", "postgresql"]
+OUR_OPERATORS = {"postgresql.cnpg.io", "barmancloud.cnpg.io"}
+OURS = ["dbt", "local-path", "minio", "postgresql"]
+CASES = [*OURS, "minio backed-up", "postgresql backed-up"]
+"""Each chart with the values of a home as it is, and of one with backups and a restore."""
 UPSTREAM = ROOT.parent / "shared" / "upstream"
 CNPG = next(iter(sorted(UPSTREAM.glob("cloudnative-pg-*"))), None)
 CILIUM = next(iter(sorted(UPSTREAM.glob("cilium-*"))), None)
@@ -51,7 +55,17 @@ def whole(value: Any) -> Any:
 
 def values_of(name: str) -> dict[str, Any]:
     """The values that the program really gives to a release."""
-    return whole(plain(recorded().release(name)["values"]))
+    release, _, backup = name.partition(" ")
+    return whole(plain((backed_up() if backup else recorded()).release(release)["values"]))
+
+
+def folder(name: str) -> str:
+    return f"charts/{name.partition(' ')[0]}"
+
+
+def namespace_of(name: str) -> str:
+    release = name.partition(" ")[0]
+    return "airflow" if release == "dbt" else release
 
 
 def helm(tool: Tool, *arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
@@ -71,7 +85,7 @@ def objects(helm_program: Path, name: str) -> list[dict[str, Any]]:
     """What the chart renders with the values that the program gives to it."""
     result = helm(
         lambda _: helm_program,
-        *("template", name, f"charts/{name}", "--namespace", name),
+        *("template", name.partition(" ")[0], folder(name), "--namespace", namespace_of(name)),
         values=values_of(name),
     )
     assert result.returncode == 0, result.stderr
@@ -89,8 +103,13 @@ def of(items: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
 def pods(items: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
     """The pod specifications in ``items``, by the object that they are in."""
     for item in items:
+        name = item["metadata"]["name"]
         if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
-            yield item["metadata"]["name"], item["spec"]["template"]["spec"]
+            yield name, item["spec"]["template"]["spec"]
+        elif item["kind"] == "CronJob":
+            yield name, item["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        elif item["kind"] == "ConfigMap" and "pod.yaml" in item["data"]:
+            yield name, yaml.safe_load(item["data"]["pod.yaml"])["spec"]
 
 
 def restricted(pod: dict[str, Any]) -> list[str]:
@@ -124,45 +143,83 @@ def unknown_keys(schema: dict[str, Any], value: Any, path: str = "") -> list[str
     return wrong
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_chart_of_ours_passes_helms_lint(tool: Tool, name: str):
-    result = helm(tool, "lint", "--strict", f"charts/{name}", values=values_of(name))
+    result = helm(tool, "lint", "--strict", folder(name), values=values_of(name))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_value_that_a_chart_does_not_know_is_refused(tool: Tool, name: str):
     values = {**values_of(name), "imgae": "typing error"}
-    result = helm(tool, "template", f"charts/{name}", values=values)
+    result = helm(tool, "template", folder(name), values=values)
     assert result.returncode != 0
     assert "imgae" in result.stderr
 
 
+def open_objects(schema: Any, path: str = "") -> Iterator[str]:
+    """Where ``schema`` takes keys that it does not name."""
+    if isinstance(schema, list):
+        for index, item in enumerate(schema):
+            yield from open_objects(item, f"{path}/{index}")
+    if not isinstance(schema, dict):
+        return
+    closed = "additionalProperties" in schema or schema.get("maxProperties") == 0
+    if schema.get("type") == "object" and not closed:
+        yield path
+    for key, item in schema.items():
+        yield from open_objects(item, f"{path}/{key}")
+
+
 @pytest.mark.parametrize("name", OURS)
+def test_a_chart_refuses_unknown_keys_at_every_level(name: str):
+    schema = json.loads((ROOT / folder(name) / "values.schema.json").read_text(encoding="utf-8"))
+    assert list(open_objects(schema)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("minio", {"metrics": {"authentification": "jwt"}}),
+        ("minio", {"backup": {"endpointUrl": "https://s3.example.com"}}),
+        ("minio", {"resources": {"limit": {"memory": "1Gi"}}}),
+        ("postgresql", {"recovery": {"generation": 0}}),
+        ("postgresql", {"backup": {"destinationPath": "s3://copies", "endpointUrl": ""}}),
+        ("local-path", {"resources": {"limits": {"memory": "a lot"}}}),
+        ("dbt", {"scratch": "10GB!"}),
+    ],
+)
+def test_a_wrong_value_is_refused_before_anything_is_rendered(tool: Tool, name: str, change: Any):
+    result = helm(tool, "template", folder(name), values={**values_of(name), **change})
+    assert result.returncode != 0
+    assert "don't meet the specifications of the schema" in result.stderr
+
+
+@pytest.mark.parametrize("name", CASES)
 def test_an_image_without_a_tag_is_refused(tool: Tool, name: str):
     values = {**values_of(name), "image": "docker.io/library/busybox"}
-    result = helm(tool, "template", f"charts/{name}", values=values)
+    result = helm(tool, "template", folder(name), values=values)
     assert result.returncode != 0
     assert "image" in result.stderr
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_charts_objects_are_well_formed(tool: Tool, name: str):
     for item in rendered(tool, name):
         assert item["apiVersion"], item["kind"]
         assert item["metadata"]["name"], item["kind"]
         if item["kind"] not in {"StorageClass", "ClusterRole", "ClusterRoleBinding"}:
-            assert item["metadata"]["namespace"] == name, f"{item['kind']} has no namespace"
+            assert item["metadata"]["namespace"] == namespace_of(name), f"{item['kind']} has none"
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_kubernetes_knows_every_field_of_a_charts_objects(tool: Tool, name: str):
     checked = 0
     for item in rendered(tool, name):
         group, _, version = item["apiVersion"].rpartition("/")
         module = KNOWN_GROUPS.get(group)
         if module is None:
-            assert group == "postgresql.cnpg.io", "checked against the operator's definitions"
+            assert group in OUR_OPERATORS, "checked against the operators' definitions"
             continue
         arguments = getattr(getattr(module, version), f"{item['kind']}InitArgs")
         assert [str(fault) for fault in faults(shape_of(arguments), item)] == []
@@ -170,29 +227,30 @@ def test_kubernetes_knows_every_field_of_a_charts_objects(tool: Tool, name: str)
     assert checked
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_pods_pass_pod_security_restricted(tool: Tool, name: str):
     wrong = {owner: restricted(pod) for owner, pod in pods(rendered(tool, name))}
     assert wrong, "there are pods"
     assert not any(wrong.values()), wrong
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_each_container_has_a_pinned_image_and_says_what_it_needs(tool: Tool, name: str):
     for owner, pod in pods(rendered(tool, name)):
         for container in pod["containers"]:
-            assert "@sha256:" in container["image"], owner
+            pinned = "@sha256:" in container["image"]
+            assert pinned or name == "dbt", f"{owner}: only dbt's image is built by us later"
             assert container["resources"]["requests"], owner
             assert container["resources"]["limits"]["memory"], owner
 
 
-@pytest.mark.parametrize("name", ["minio", "postgresql"])
+@pytest.mark.parametrize("name", [case for case in CASES if case != "local-path"])
 def test_no_pod_gets_a_token_for_the_api_that_it_does_not_use(tool: Tool, name: str):
     for owner, pod in pods(rendered(tool, name)):
         assert pod["automountServiceAccountToken"] is False, owner
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_servers_health_is_asked_for(tool: Tool, name: str):
     servers = [
         item for item in rendered(tool, name) if item["kind"] in {"Deployment", "StatefulSet"}
@@ -202,7 +260,7 @@ def test_a_servers_health_is_asked_for(tool: Tool, name: str):
             assert {"startupProbe", "livenessProbe", "readinessProbe"} <= container.keys()
 
 
-@pytest.mark.parametrize("name", OURS)
+@pytest.mark.parametrize("name", CASES)
 def test_a_chart_makes_no_secret(tool: Tool, name: str):
     assert of(rendered(tool, name), "Secret") == [], "Secrets are made beforehand"
 
@@ -248,6 +306,7 @@ def test_minio_shows_no_password_in_a_command_or_a_plain_variable(tool: Tool):
 
 def test_minios_policy_for_a_user_names_its_own_buckets_only(tool: Tool):
     (config,) = of(rendered(tool, "minio"), "ConfigMap")
+    assert sorted(config["data"]) == ["airflow.json", "dbt.json"], "a policy for each consumer"
     policy = json.loads(config["data"]["airflow.json"])
     resources = {item for rule in policy["Statement"] for item in rule["Resource"]}
     assert resources == {"arn:aws:s3:::airflow-logs", "arn:aws:s3:::airflow-logs/*"}
@@ -306,25 +365,131 @@ def test_each_database_is_logged_in_to_before_the_release_is_ready(tool: Tool):
     assert databases == {"airflow", "platform"}
 
 
-@needs_cnpg
-def test_database_objects_fit_the_operators_definitions(tool: Tool):
+def test_who_copies_reads_every_bucket_and_writes_none(tool: Tool):
+    items = of(rendered(tool, "minio backed-up"), "ConfigMap")
+    (config,) = [item for item in items if item["metadata"]["name"] == "minio-policies"]
+    policy = json.loads(config["data"]["backup.json"])
+    actions = {action for rule in policy["Statement"] for action in rule["Action"]}
+    assert "s3:GetObject" in actions
+    assert not [action for action in actions if "Put" in action or "Delete" in action]
+
+
+def test_metrics_are_shown_to_who_has_a_token(tool: Tool):
+    ((_, server),) = pods(of(rendered(tool, "minio"), "StatefulSet"))
+    environment = {item["name"]: item.get("value") for item in server["containers"][0]["env"]}
+    assert environment["MINIO_PROMETHEUS_AUTH_TYPE"] == "jwt", "the LAN reaches the same port"
+
+
+def test_copies_are_made_on_schedule_and_restored_on_request_only(tool: Tool):
+    jobs = {
+        item["metadata"]["name"]: item["spec"]
+        for item in of(rendered(tool, "minio backed-up"), "CronJob")
+    }
+    assert jobs["minio-backup"]["schedule"] == "30 2 * * *"
+    assert jobs["minio-backup"]["timeZone"] == "Etc/UTC"
+    assert jobs["minio-backup"]["concurrencyPolicy"] == "Forbid"
+    assert not jobs["minio-backup"].get("suspend")
+    assert jobs["minio-restore"]["suspend"] is True
+    key, _, value = COPY_LABEL.partition("=")
+    for name, job in jobs.items():
+        labels = job["jobTemplate"]["metadata"]["labels"]
+        assert labels[key] == value, f"{name}: by this `ampere backup` sees that one runs"
+
+
+def test_two_instances_never_share_a_node(tool: Tool):
+    (cluster,) = of(rendered(tool, "postgresql"), "Cluster")
+    assert cluster["spec"]["instances"] == 2
+    assert cluster["spec"]["affinity"]["podAntiAffinityType"] == "required"
+    assert cluster["spec"]["affinity"]["topologyKey"] == "kubernetes.io/hostname"
+
+
+def test_the_log_is_archived_and_the_first_backup_is_made_at_once(tool: Tool):
+    items = rendered(tool, "postgresql backed-up")
+    (store,) = of(items, "ObjectStore")
+    assert store["spec"]["retentionPolicy"] == "7d"
+    assert store["spec"]["configuration"]["destinationPath"] == "s3://copies/home/postgresql"
+    (scheduled,) = of(items, "ScheduledBackup")
+    assert scheduled["spec"]["schedule"] == "0 30 2 * * *", "the operator's begins with seconds"
+    assert scheduled["spec"]["immediate"] is True, "without one no point in time can be restored"
+    assert scheduled["spec"]["cluster"]["name"] == "postgresql-2"
+    for cluster in of(items, "Cluster"):
+        (plugin,) = cluster["spec"]["plugins"]
+        assert plugin["isWALArchiver"] is True
+        assert plugin["parameters"]["barmanObjectName"] == store["metadata"]["name"]
+        assert plugin["parameters"]["serverName"] == cluster["metadata"]["name"], (
+            "a new cluster refuses an archive that has content"
+        )
+
+
+def test_a_restore_is_a_new_cluster_and_the_old_one_sleeps_on_its_volumes(tool: Tool):
+    items = rendered(tool, "postgresql backed-up")
+    clusters = {item["metadata"]["name"]: item for item in of(items, "Cluster")}
+    assert sorted(clusters) == ["postgresql", "postgresql-2"]
+    new, old = clusters["postgresql-2"], clusters["postgresql"]
+    assert new["spec"]["bootstrap"]["recovery"]["recoveryTarget"] == {
+        "targetTime": "2026-11-20T10:00:00Z"
+    }
+    (source,) = new["spec"]["externalClusters"]
+    assert source["name"] == new["spec"]["bootstrap"]["recovery"]["source"]
+    assert source["plugin"]["parameters"]["serverName"] == "postgresql"
+    assert old["metadata"]["annotations"] == {"cnpg.io/hibernation": "on"}
+    before = of(rendered(tool, "postgresql"), "Cluster")[0]["spec"]
+    assert old["spec"]["bootstrap"] == before["bootstrap"], "it is the one that was there"
+    assert {item["metadata"]["name"] for item in of(items, "Database")} == {
+        f"{cluster}-{database}" for cluster in clusters for database in ("airflow", "platform")
+    }
+
+
+def test_a_dbt_task_is_a_pod_that_airflow_can_fill_in(tool: Tool):
+    (config,) = of(rendered(tool, "dbt"), "ConfigMap")
+    assert config["metadata"]["name"] == "dbt-pod-template"
+    pod = yaml.safe_load(config["data"]["pod.yaml"])
+    assert pod["kind"] == "Pod"
+    assert pod["metadata"]["labels"]["app.kubernetes.io/name"] == "dbt", "the policies' label"
+    (container,) = pod["spec"]["containers"]
+    assert container["name"] == "base", "what Airflow's operators look for"
+    assert container["envFrom"] == [
+        {"configMapRef": {"name": "dbt-settings"}},
+        {"secretRef": {"name": "dbt-s3"}},
+    ]
+    shape = shape_of(kubernetes.core.v1.PodInitArgs)
+    assert [str(fault) for fault in faults(shape, pod)] == []
+
+
+def definition(group: str, plural: str) -> dict[str, Any]:
     assert CNPG is not None
-    items = rendered(tool, "postgresql")
-    for kind, plural in (("Cluster", "clusters"), ("Database", "databases")):
-        text = (CNPG / "crds" / f"postgresql.cnpg.io_{plural}.yaml").read_text(encoding="utf-8")
-        (version,) = yaml.safe_load(text)["spec"]["versions"]
-        schema = version["schema"]["openAPIV3Schema"]
-        for item in of(items, kind):
-            jsonschema.Draft7Validator(schema).validate(item)
-            assert unknown_keys(schema["properties"]["spec"], item["spec"]) == []
+    text = (CNPG / "crds" / f"{group}_{plural}.yaml").read_text(encoding="utf-8")
+    (version,) = yaml.safe_load(text)["spec"]["versions"]
+    return version["schema"]["openAPIV3Schema"]
 
 
 @needs_cnpg
-def test_the_operators_chart_takes_our_values():
+@pytest.mark.parametrize("name", ["postgresql", "postgresql backed-up"])
+def test_database_objects_fit_the_operators_definitions(tool: Tool, name: str):
+    checked = 0
+    for item in rendered(tool, name):
+        group = item["apiVersion"].partition("/")[0]
+        if group not in OUR_OPERATORS:
+            continue
+        schema = definition(group, f"{item['kind'].lower()}s")
+        jsonschema.Draft7Validator(schema).validate(item)
+        assert unknown_keys(schema["properties"]["spec"], item["spec"]) == []
+        checked += 1
+    assert checked >= 3
+
+
+@needs_cnpg
+@pytest.mark.parametrize(
+    ("name", "schema_file"),
+    [
+        ("cloudnative-pg", "operator-chart-values.schema.json"),
+        ("plugin-barman-cloud backed-up", "plugin-barman-cloud-chart-values.schema.json"),
+    ],
+)
+def test_the_operators_charts_take_our_values(name: str, schema_file: str):
     assert CNPG is not None
-    text = (CNPG / "operator-chart-values.schema.json").read_text(encoding="utf-8")
-    schema = json.loads(text)
-    values = values_of("cloudnative-pg")
+    schema = json.loads((CNPG / schema_file).read_text(encoding="utf-8"))
+    values = values_of(name)
     validator_for(schema)(schema).validate(values)
     assert unknown_keys(schema, values) == []
 
@@ -339,6 +504,6 @@ def test_ciliums_chart_takes_our_values():
 
 
 def test_the_executor_of_the_settings_reaches_the_chart():
-    airflow = {"admin_email": "a@b.c", "executor": "LocalExecutor"}
+    airflow = {"admin_email": "a@b.c", "executor": "KubernetesExecutor"}
     asked = record(settings(airflow=airflow))
-    assert asked.release("airflow")["values"]["executor"] == "LocalExecutor"
+    assert asked.release("airflow")["values"]["executor"] == "KubernetesExecutor"

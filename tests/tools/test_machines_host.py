@@ -44,7 +44,9 @@ def test_the_sweep_takes_leftovers_and_keeps_data(host: KvmHostDouble):
 
 def test_the_sweep_of_a_pool_that_is_gone_is_fine(host: KvmHostDouble):
     host.pool.rmdir()
+    host.cache.mkdir(parents=True)
     assert host.run(scripts.sweep(POOL)).returncode == 0
+    assert not host.cache.parent.exists(), "the last cluster takes the folder of all with it"
 
 
 # The host key

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ampere_infra.platform.nginx import Site, http_config, stream_config
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 
 LOOPBACK = IPv4Address("127.0.0.1")
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def nginx(prefix: Path, *words: str) -> subprocess.CompletedProcess[str]:

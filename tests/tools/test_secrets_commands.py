@@ -21,7 +21,7 @@ TOKENS = {"HCLOUD_TOKEN": "aB3dE6gH" * 8, "REGISTRY_PULL_TOKEN": "ghp_Canary0Can
 def test_from_an_empty_folder_init_makes_all_that_home_needs(project, tmp_path):
     text = project.run("init", "home")
     assert "a new age key. Keep a copy" in text
-    assert set(sops.decrypt(project.home)) == set(HomeSecrets.model_fields)
+    assert set(sops.decrypt(project.home)) == set(HomeSecrets.needed())
     assert project.files == {".sops.yaml", "secrets/home.enc.yaml"}
     key = tmp_path / ".config/sops/age/keys.txt"
     assert rules.of(project.home).age == (sops.age_recipient(key),)

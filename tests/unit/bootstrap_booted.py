@@ -94,6 +94,7 @@ join)
   [ ! -e /etc/kubernetes/kubelet.conf ] || exit 5
   mkdir -p {PKI}; echo half > /etc/kubernetes/kubelet.conf
   sleep 0.5
+  rm -f /dismissed
   echo whole > /etc/kubernetes/kubelet.conf ;;
 esac
 """,
@@ -106,7 +107,7 @@ case "$*" in
 *"get nodes"*) echo '{"items": []}' ;;
 *cluster-info*) printf public ;;
 *conditions*) printf True ;;
-*"get node "*) printf "$(hostname-of-node)" ;;
+*"get node "*) [ -e /dismissed ] || printf "$(hostname-of-node)" ;;
 esac
 """,
     "fake-server": "exec /usr/bin/python3 /usr/local/sbin/fake-server.py $1",

@@ -57,6 +57,7 @@ def home() -> Home:
         timeouts=settings.bootstrap.timeouts,
         api_stable_probes=settings.bootstrap.api_stable_probes,
         token_ttl_minutes=settings.bootstrap.token_ttl_minutes,
+        audit=settings.hardening.audit,
     )
     nic = Nic(
         mac="52:54:00:12:34:56",

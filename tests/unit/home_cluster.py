@@ -13,18 +13,25 @@ import pulumi.runtime
 import pulumi.runtime.settings
 
 from ampere_infra.platform.cilium import Cilium, CiliumArgs
-from ampere_infra.platform.namespace import Namespace, NamespaceArgs
+from ampere_infra.platform.namespace import BuiltInNamespaces, Namespace, NamespaceArgs
 from ampere_infra.platform.storage import LocalPath, LocalPathArgs
 from ampere_infra.platform.target import Target
 from ampere_infra.services.airflow import Airflow, AirflowArgs, AirflowKeys
+from ampere_infra.services.airflow_dags import needs_ssh_key
+from ampere_infra.services.backup import BackupTarget
 from ampere_infra.services.dbt import Dbt, DbtArgs
 from ampere_infra.services.minio import AccessKey, Consumer, MinIO, MinIOArgs
-from ampere_infra.services.postgresql import DATABASES, PostgreSQL, PostgreSQLArgs
-from ampere_infra.services.traffic import AIRFLOW, Addresses, home_traffic
+from ampere_infra.services.postgresql import PostgreSQL, PostgreSQLArgs
+from ampere_infra.services.postgresql_values import DATABASES
+from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings.load import parse, read_stack_file
+from ampere_infra.settings.namespaces import AIRFLOW
+from ampere_infra.settings.quotas import allowances
+from ampere_infra.stacks import home_specs
 
 if TYPE_CHECKING:
     from ampere_infra.settings.home import HomeSettings
+    from ampere_infra.settings.services import Dags
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -64,6 +71,12 @@ class Recorder(pulumi.runtime.Mocks):
             outputs["status"] = {"status": "deployed"}
         if args.typ == "random:index/randomId:RandomId":
             outputs["hex"] = "0badcafe"
+        if args.typ == "random:index/randomPassword:RandomPassword":
+            outputs["result"] = canary(args.name)
+        if args.typ == "tls:index/privateKey:PrivateKey":
+            outputs["privateKeyPem"] = canary(args.name)
+        if args.typ == "tls:index/selfSignedCert:SelfSignedCert":
+            outputs["certPem"] = f"certificate of {args.name}"
         return f"{args.name}-id", outputs
 
     def call(
@@ -80,9 +93,14 @@ class Recorder(pulumi.runtime.Mocks):
         return self.of(RELEASE)[name]
 
 
-def settings(**services: Any) -> HomeSettings:
+BACKUP = {"endpoint": "https://s3.example.com:8443", "bucket": "copies", "schedule": "30 2 * * *"}
+
+
+def settings(recovery: dict[str, Any] | None = None, **services: Any) -> HomeSettings:
     """The home stack's settings, with ``services`` laid over its services."""
     config = dict(read_stack_file(ROOT / "Pulumi.home.yaml"))
+    if recovery:
+        config["ampere:recovery"] = recovery
     base = config["ampere:services"]
     assert isinstance(base, dict)
     config["ampere:services"] = {**base, **services}
@@ -91,14 +109,15 @@ def settings(**services: Any) -> HomeSettings:
 
 def target(home: HomeSettings) -> Target:
     addresses = Addresses(
-        front=home.network.gateway,
-        api=home.control_plane.address,
-        nodes=IPv4Network(home.network.subnet),
-        pods=IPv4Network(home.cluster.pod_network),
+        api=IPv4Network(home.control_plane.address),
+        nodes=home.network.subnet,
+        pods=home.cluster.pod_network,
+        front=IPv4Network(home.network.gateway),
     )
     return Target(
-        traffic=home_traffic(addresses),
+        traffic=traffic(home_specs.rows(home), addresses),
         release_timeout=home.bootstrap.timeouts.release,
+        allowances=allowances(home),
         charts=Path("charts"),
     )
 
@@ -106,10 +125,14 @@ def target(home: HomeSettings) -> Target:
 def deploy(home: HomeSettings) -> None:
     """Ask for the platform and all services, as a stack does."""
     cluster = target(home)
+    BuiltInNamespaces("built-in", cluster)
     cilium = Cilium(
         "cilium-network",
         CiliumArgs(
-            cluster, home.versions.cilium, home.control_plane.address, home.cluster.pod_network
+            cluster,
+            home.versions.cilium,
+            str(home.control_plane.address),
+            home.cluster.pod_network,
         ),
     )
     storage = LocalPath(
@@ -125,6 +148,9 @@ def deploy(home: HomeSettings) -> None:
 
 def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[str]) -> None:
     services = home.services
+    backup = services.backup and BackupTarget(
+        services.backup, canary("backup-access"), canary("backup-secret")
+    )
     passwords = {name: pulumi.Output.secret(canary(f"postgresql-{name}")) for name in DATABASES}
     postgresql = PostgreSQL(
         "database",
@@ -135,6 +161,9 @@ def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[s
             image=home.images.postgresql,
             storage_class=storage_class,
             passwords=passwords,
+            backup=backup,
+            barman_version=home.versions.barman_cloud,
+            recovery=home.recovery,
         ),
     )
     minio = MinIO(
@@ -153,6 +182,7 @@ def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[s
                 "airflow": _consumer("airflow", services.airflow.logs_bucket),
                 "dbt": _consumer("dbt", services.dbt.bucket),
             },
+            backup=backup,
         ),
     )
     namespace = Namespace(AIRFLOW, NamespaceArgs(AIRFLOW, cluster))
@@ -169,11 +199,18 @@ def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[s
             node_port=services.node_ports.airflow,
             database=postgresql.databases["airflow"],
             database_password=passwords["airflow"],
+            platform=postgresql.databases["platform"],
+            platform_password=passwords["platform"],
             store=minio.store,
             transformations=dbt.transformations,
             keys=AirflowKeys(*(canary(key) for key in ("fernet", "api", "jwt", "admin"))),
+            dags_login=canary("git") if _takes_login(services.airflow.dags) else None,
         ),
     )
+
+
+def _takes_login(dags: Dags) -> bool:
+    return needs_ssh_key(dags) or dags.user is not None
 
 
 def _consumer(name: str, bucket: str) -> Consumer:
@@ -184,7 +221,7 @@ def record(home: HomeSettings) -> Recorder:
     """Run the program against the mocks, as an update and not as a preview."""
     recorder = Recorder()
     pulumi.runtime.set_mocks(recorder, project="ampere", stack="home", preview=False)
-    _watch_order(recorder)
+    watch_order(recorder)
 
     @pulumi.runtime.test
     def program() -> None:
@@ -194,7 +231,8 @@ def record(home: HomeSettings) -> Recorder:
     return recorder
 
 
-def _watch_order(recorder: Recorder) -> None:
+def watch_order(recorder: Recorder) -> None:
+    """Note in ``recorder.waits`` what each resource that is asked for depends on."""
     monitor = cast("Any", pulumi.runtime.settings.get_monitor())
     register = monitor.RegisterResource
 
@@ -210,6 +248,18 @@ def _watch_order(recorder: Recorder) -> None:
 def recorded() -> Recorder:
     """What the home stack's own settings ask for."""
     return record(settings())
+
+
+@functools.cache
+def backed_up() -> Recorder:
+    """What a home asks for that has a second S3 target, and was restored once."""
+    recovery = {
+        "generation": 2,
+        "source": "postgresql",
+        "to": "2026-11-20T10:00:00Z",
+        "kept": ["postgresql"],
+    }
+    return record(settings(backup=BACKUP, recovery=recovery))
 
 
 def plain(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -88,7 +89,7 @@ def machine(node: NodeSpec, identity: str = "the first machine") -> Machine:
         host=str(node.address), user="ampere", private_key=pulumi.Output.secret(PRIVATE_KEY)
     )
     domain = pulumi.ComponentResource("test:Domain", f"{node.name}-domain")
-    return Machine(node.name, node.address, connection, identity, domain)
+    return Machine(node.name, str(node.address), connection, identity, domain)
 
 
 def asked_for(program: Callable[[], object]) -> dict[str, Asked]:
@@ -98,17 +99,18 @@ def asked_for(program: Callable[[], object]) -> dict[str, Asked]:
     return monitor.asked
 
 
-def cluster(identity: str = "the first machine") -> Worker:
+def cluster(identity: str = "the first machine", encryption_key: int = 1) -> Worker:
     born = HOME.born(HOME.worker)
-    pki = ClusterPki("pki", ClusterPkiArgs("ampere-k8s"))
+    pki = ClusterPki("pki", ClusterPkiArgs("ampere-k8s", encryption_key))
     master = ControlPlane(
         "master",
         ControlPlaneArgs(
-            cluster=HOME.cluster,
+            timeouts=HOME.cluster.timeouts,
             machine=machine(HOME.master),
             pki=pki,
             user_data=pulumi.Output.from_input(HOME.born(HOME.master)),
             workers=WORKERS,
+            encryption_key=encryption_key,
         ),
     )
     cilium = pulumi.CustomResource("test:index:Cilium", "cilium")
@@ -192,7 +194,23 @@ def test_the_token_travels_on_standard_input_as_a_secret(
 
 def test_the_ca_travels_on_standard_input_as_a_secret(asked: dict[str, Asked]) -> None:
     pair = json.loads(asked["ampere-k8s-master-pki"].secret("stdin"))
+    encryption = json.loads(pair.pop("encryption.json"))
     assert pair == {"ca.crt": "the CA's certificate", "ca.key": PRIVATE_KEY}
+    (key,) = encryption["resources"][0]["providers"][0]["secretbox"]["keys"]
+    assert len(base64.b64decode(key["secret"])) == 32, "what secretbox takes"
+    assert key["secret"] != base64.b64encode(TOKEN_SECRET.encode()).decode(), "all of it random"
+
+
+def test_another_key_is_pushed_before_secrets_are_rewritten_with_it() -> None:
+    asked = asked_for(lambda: cluster(encryption_key=2))
+    assert {"ampere-k8s-encryption-key-1", "ampere-k8s-encryption-key-2"} <= asked.keys()
+    rewriting = asked["ampere-k8s-master-secrets"]
+    assert rewriting.inputs["create"].endswith("ampere-node rewrite-secrets 2")
+    assert {"ampere-k8s-master-pki", "ampere-k8s-master-api-stable"} <= rewriting.after
+
+
+def test_a_fresh_cluster_has_nothing_to_rewrite(asked: dict[str, Asked]) -> None:
+    assert "ampere-k8s-master-secrets" not in asked
 
 
 def test_another_machine_gets_another_token() -> None:

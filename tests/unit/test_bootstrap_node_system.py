@@ -160,6 +160,27 @@ def test_an_interrupted_installation_is_finished_first(node: FakeNode) -> None:
     assert node.calls[0].startswith("dpkg --force-confdef --force-confold --configure")
 
 
+def test_a_package_that_was_cut_off_half_way_is_installed_anew(node: FakeNode) -> None:
+    node.answer("dpkg", "exit 1")
+    node.answer("dpkg-query", r"printf 'ii :socat\niHR:cri-tools\niU :kubeadm\n'")
+    packages.packages()
+    installs = [call for call in node.calls if " install " in call]
+    assert installs[0].endswith("install --fix-broken --reinstall cri-tools")
+    assert "kubelet=" in installs[1], "and all that is wanted after it"
+    assert core.marked("PACKAGES_INSTALLED")
+
+
+def test_what_apt_had_fetched_before_a_boot_is_fetched_anew_once(node: FakeNode) -> None:
+    empty = node.put("/var/lib/apt/lists/mirror_Packages", "")
+    packages.packages()
+    assert not empty.exists(), "a power cut may have emptied it"
+    cleaned = [" clean" in call for call in node.calls].index(True)
+    assert cleaned < [" update" in call for call in node.calls].index(True)
+    fetched = node.put("/var/lib/apt/lists/mirror_Packages", "Package: kubelet")
+    packages.packages()
+    assert fetched.exists(), "another try in the same boot keeps it"
+
+
 def test_without_the_mirror_no_package_is_taken_for_installed(node: FakeNode) -> None:
     node.answer("apt-get", 'case "$*" in *update*) exit 100;; esac')
     with pytest.raises(Failed, match="apt-get"):
@@ -213,8 +234,14 @@ def test_what_only_a_person_can_change_is_told_until_it_is_changed(
 ) -> None:
     told = node.root / "run/ampere/blocked/os-ready"
     monkeypatch.setattr(system, "ROOM", 1 << 40)
-    assert program.main(["os-ready"]) == 1
+    usual = os.umask(0o077)
+    try:
+        assert program.main(["os-ready"]) == 1
+    finally:
+        os.umask(usual)
     assert "the disk is full: / has " in told.read_text()
+    modes = [stat.S_IMODE(place.stat().st_mode) for place in (told, *told.parents[:2])]
+    assert modes == [0o644, 0o755, 0o755], "the gate reads it, which is not root"
     monkeypatch.setattr(system, "ROOM", 1)
     program.main(["os-ready"])
     assert not told.exists(), "there is room again"

@@ -94,8 +94,37 @@ def test_what_is_no_token_is_refused(node: FakeNode) -> None:
         receive.receive_token()
 
 
-def test_a_joined_worker_stores_no_token(node: FakeNode) -> None:
+def test_a_joined_worker_needs_its_token_no_more(node: FakeNode) -> None:
     worker.join()
+    node.forget()
     node.type(TOKEN)
     receive.receive_token()
     assert not node.has(receive.TOKEN)
+    assert core.marked("NODE_JOINED")
+    assert not node.calls, "nothing is started again"
+
+
+def test_a_worker_that_was_dismissed_joins_again_with_its_new_token(node: FakeNode) -> None:
+    worker.join()
+    (node.programs / "used").unlink()
+    node.forget()
+    node.type(f"fedcba.{TOKEN.partition('.')[2]}")
+    receive.receive_token()
+    assert not core.marked("NODE_JOINED")
+    assert [call.split()[1:] for call in node.calls] == [
+        ["stop", "kubeadm-join.service"],
+        ["start", "--no-block", "kubeadm-join.path"],
+    ]
+    worker.join()
+    assert kubeadm_calls(node) == ["reset", "join"]
+    assert core.marked("NODE_JOINED")
+
+
+def test_a_worker_that_came_back_by_itself_is_not_joined_twice(node: FakeNode) -> None:
+    worker.join()
+    node.forget()
+    node.type(f"fedcba.{TOKEN.partition('.')[2]}")
+    receive.receive_token()
+    worker.join()
+    assert not kubeadm_calls(node), "its kubelet had registered it again"
+    assert core.marked("NODE_JOINED")

@@ -19,7 +19,9 @@ def ampere(*arguments):
     return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cli.PROJECT)
 
 
-@pytest.mark.parametrize("command", ["rehearse", "check", "doctor", "schema", "tools"])
+@pytest.mark.parametrize(
+    "command", ["rehearse", "check", "doctor", "schema", "backup", "restore", "tools"]
+)
 def test_each_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as ended:
         cli.main([command, "--help"])

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 
 import pytest
 from home_cluster import recorded, settings
@@ -10,9 +10,7 @@ from ampere_infra.platform.cilium import CiliumArgs, values
 from ampere_infra.platform.quantity import quantity
 from ampere_infra.platform.target import Target
 
-CILIUM = values(
-    CiliumArgs(Target((), 900), "1.20.2", IPv4Address("10.10.10.10"), IPv4Network("10.244.0.0/16"))
-)
+CILIUM = values(CiliumArgs(Target((), 900), "1.20.2", "10.10.10.10", IPv4Network("10.244.0.0/16")))
 
 
 def test_cilium_stands_in_for_kube_proxy_and_knows_the_api_by_its_address():

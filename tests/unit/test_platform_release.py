@@ -7,6 +7,7 @@ import pulumi
 import pytest
 from home_cluster import RELEASE, ROOT, Recorder, plain, recorded
 
+from ampere_infra.machines.ways import to_host
 from ampere_infra.platform.outputs import after
 from ampere_infra.platform.provider import cluster_provider
 from ampere_infra.platform.records import STALE, ReleaseRecords, sweep
@@ -15,7 +16,7 @@ from ampere_infra.platform.release import digest
 if TYPE_CHECKING:
     from pathlib import Path
 
-RELEASES = ["airflow", "cilium", "cloudnative-pg", "local-path", "minio", "postgresql"]
+RELEASES = ["airflow", "cilium", "cloudnative-pg", "dbt", "local-path", "minio", "postgresql"]
 UPSTREAM = {
     "cilium": "https://helm.cilium.io",
     "cloudnative-pg": "https://cloudnative-pg.github.io/charts",
@@ -126,7 +127,8 @@ def test_the_kubeconfig_reaches_kubectl_by_stdin_only():
 
     @pulumi.runtime.test
     def program() -> pulumi.Output[None]:
-        records = ReleaseRecords(("ssh", "host"), pulumi.Output.secret("canary-kubeconfig"))
+        kubeconfig = pulumi.Output.secret("canary-kubeconfig")
+        records = ReleaseRecords(to_host(["ssh", "host"]), kubeconfig)
         run = records.runner(sweep("a", "b"))
         arguments = pulumi.ResourceHookArgs("urn", "id", "b", RELEASE)
         return pulumi.Output.from_input(run(arguments))

@@ -23,7 +23,7 @@ from ampere_infra.rehearsal.doubles.libvirt.real.definitions import (
 )
 from ampere_infra.rehearsal.doubles.libvirt.real.virsh import VirshError, said
 from ampere_infra.rehearsal.places.hypervisor import Network
-from ampere_infra.rehearsal.programs import Finished
+from ampere_infra.rehearsal.programs import Finished, Programs
 from ampere_infra.rehearsal.reality import Emulation, Reality, environment
 
 if TYPE_CHECKING:
@@ -276,3 +276,9 @@ def test_a_program_that_enters_the_host_stays_in_its_folder():
     assert Reality().words("virsh", "list") == ["virsh", "list"]
     entered = Reality(enter=("nsenter", "-n")).words("virsh", "list")
     assert entered == ["nsenter", "-n", "env", f"--chdir={Path.cwd()}", "virsh", "list"]
+
+
+def test_what_a_program_leaves_behind_is_not_waited_for():
+    done = Programs(Reality()).run("sh", "-c", "sleep 3600 & echo $!")
+    left = Path(f"/proc/{done.stdout.strip()}/cmdline")
+    assert not left.exists() or not left.read_bytes(), "it ended with what began it"

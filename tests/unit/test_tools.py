@@ -55,7 +55,9 @@ def test_both_parts_of_kubernetes_are_of_one_version():
 def test_what_only_the_test_machines_run_is_built_when_it_is_named():
     usual = tools.usual()
     assert {"pulumi", "sops", "kubeadm", "kubectl"} <= set(usual)
-    assert not {"kube-apiserver", "kubelet", "etcd", "coredns", "containerd", "ctr"} & set(usual)
+    assert not {"kube-apiserver", "kubelet", "etcd", "kwok", "coredns", "containerd", "ctr"} & set(
+        usual
+    )
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,7 @@ def test_what_only_the_test_machines_run_is_built_when_it_is_named():
         ("kubectl", "Client Version: v1.37.0", False),
         ("kubeconform", "development", False),
         ("etcd", "etcd Version: 3.7.3\nGit SHA: Not provided", True),
+        ("kwok", "kwok version v0.8.0 go1.26.8 (linux/amd64)", True),
         ("coredns", "CoreDNS-1.14.2\nlinux/amd64, go1.26.8,", True),
         (
             "containerd",

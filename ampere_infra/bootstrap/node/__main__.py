@@ -5,19 +5,24 @@ from __future__ import annotations
 import errno
 import importlib
 import sys
+from typing import TYPE_CHECKING
 
-from .core import BLOCKED, Blocked, Failed, at, say
+from .core import BLOCKED, Blocked, Failed, at, say, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 COMMANDS = {
     "os-ready": "system",
     "data-disk": "system",
     "packages": "packages",
-    "receive-pki": "receive",
+    "receive-pki": "pki",
     "receive-token": "receive",
     "init": "control_plane",
     "api-stable": "api",
     "write-join": "api",
     "serve": "api",
+    "rewrite-secrets": "encryption",
     "join": "worker",
     "admit": "members",
     "keep-tokens": "members",
@@ -41,8 +46,7 @@ def main(arguments: list[str]) -> int:
         say(text)
         blocked.unlink(missing_ok=True)
         if isinstance(failure, Blocked):
-            blocked.parent.mkdir(parents=True, exist_ok=True)
-            blocked.write_text(f"{text}\n", encoding="utf-8")
+            tell_gate(blocked, text)
         return 1
     blocked.unlink(missing_ok=True)
     return 0
@@ -61,6 +65,14 @@ def run(name: str, arguments: list[str]) -> None:
         if error.errno != errno.ENOSPC:
             raise
         raise Blocked(f"the disk is full: {error.strerror}: {error.filename}") from error
+
+
+def tell_gate(blocked: Path, text: str) -> None:
+    """Write where the gate looks, which is not root, whatever the unit's umask is."""
+    for folder in (blocked.parent.parent, blocked.parent):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o755)
+    write(blocked, f"{text}\n")
 
 
 if __name__ == "__main__":

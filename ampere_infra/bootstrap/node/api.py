@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from .core import Failed, ask, at, facts, mark, say, write
-from .receive import PKI
+from .pki import PKI
 
 CLUSTER_INFO = "/var/lib/ampere/public/cluster-info"
 

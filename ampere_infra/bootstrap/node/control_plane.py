@@ -9,6 +9,8 @@ What a try finds decides what it does:
 - No stamp: whatever an interrupted try left is worth nothing, since nobody was told of it yet.
   ``kubeadm reset`` and an emptied etcd folder give the next try a clean start; the pushed CA
   survives in our own copy.
+
+The keys that Secrets are encrypted with never lie on the data disk, only how to know them.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core import Blocked, Failed, at, facts, mark, private_folder, room, run, say, write
-from .receive import PKI
+from .encryption import CONFIG as ENCRYPTION
+from .encryption import missing, remember
+from .pki import PKI, REMEDY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -45,7 +49,8 @@ def init() -> None:
 
     Raises:
         Failed: kubeadm failed.
-        Blocked: the data disk belongs to another cluster, or there is no room left.
+        Blocked: the data disk belongs to another cluster, or to keys that are not here, or there is
+            no room left.
     """
     known = facts()
     for path, mebibytes in (("/", ROOM), (known["data_mount"], ROOM_FOR_ETCD)):
@@ -56,9 +61,13 @@ def init() -> None:
         owner = stamp.read_text(encoding="utf-8").strip()
         if owner != known["cluster"]:
             raise Blocked(f"the data disk belongs to the cluster {owner}: left alone")
+        if lost := missing(at(ENCRYPTION).read_text(encoding="utf-8")):
+            raise Blocked(f"the data disk's Secrets need {', '.join(lost)}: {REMEDY}")
         take_up(etcd)
+        remember()
     else:
         begin(etcd)
+        remember()
         write(stamp, f"{known['cluster']}\n")
     mark("CONTROL_PLANE_CREATED")
 

@@ -86,6 +86,11 @@ def mark(marker: str) -> None:
     say(f"{marker} at {now}")
 
 
+def unmark(marker: str) -> None:
+    """Take ``marker`` back: its stage is to be done again."""
+    at(f"/var/lib/ampere/{marker}").unlink(missing_ok=True)
+
+
 def room(path: str, mebibytes: int) -> None:
     """Make sure that the file system of ``path``, which need not exist, has so much room left.
 

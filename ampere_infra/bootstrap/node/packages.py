@@ -12,7 +12,7 @@ import os
 import urllib.request
 from typing import TYPE_CHECKING, Any
 
-from .core import Blocked, Failed, ask, at, facts, mark, room, run, write
+from .core import Blocked, Failed, ask, at, facts, mark, room, run, say, write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,6 +27,9 @@ INSTALL = (
 """Keeps our configuration of containerd, which cloud-init wrote before its package came."""
 ROOM = 1024
 """MiB: what the packages take, and their archives meanwhile."""
+LISTS = "/var/lib/apt/lists"
+FETCHED = "/run/ampere/apt-fetched"
+"""Exists from the first try after a boot on."""
 FINISH = ("dpkg", "--force-confdef", "--force-confold", "--configure", "--pending")
 
 
@@ -37,8 +40,11 @@ def packages() -> None:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     for key in known["keys"]:
         trust(key)
-    run(*FINISH)
+    finish()
+    forget_fetched()
     run(*APT, "update", "--error-on=any")
+    if broken := half_installed():
+        run(*INSTALL, "--fix-broken", "--reinstall", *broken)
     pinned: dict[str, str] = known["packages"]
     wanted = [f"{name}={version}" if version else name for name, version in pinned.items()]
     held = [name for name, version in pinned.items() if version]
@@ -47,6 +53,42 @@ def packages() -> None:
     run("systemctl", "enable", "containerd.service", "kubelet.service")
     check_runtime()
     mark("PACKAGES_INSTALLED")
+
+
+def finish() -> None:
+    """Configure what was unpacked when the power was cut; without it apt does nothing at all.
+
+    What cannot be configured yet, because it needs a package that was cut off itself, is apt's.
+    """
+    status, told, error = ask(*FINISH)
+    if status != 0:
+        say(f"{told}{error}")
+
+
+def half_installed() -> list[str]:
+    """Return the packages that were cut off while they were unpacked.
+
+    apt takes them for the newest version that there is and leaves them alone, unless it is told.
+    """
+    shown = ("--show", "--showformat=${db:Status-Abbrev}:${Package}\\n")
+    _, told, _ = ask("dpkg-query", *shown)
+    states = [line.partition(":")[::2] for line in told.splitlines()]
+    return [name for state, name in states if state[2:] == "R"]
+
+
+def forget_fetched() -> None:
+    """Have apt fetch its lists and archives anew once in each boot.
+
+    It does not wait for them to be on the disk. After a power cut they may be empty, and apt, which
+    finds them to be as new as the repository's, would miss every package for ever.
+    """
+    if at(FETCHED).exists():
+        return
+    run(*APT, "clean")
+    for file in at(LISTS).rglob("*"):
+        if file.is_file() and file.name != "lock":
+            file.unlink()
+    write(at(FETCHED), "")
 
 
 def check_runtime() -> None:

@@ -77,14 +77,14 @@ class LibvirtMachine(pulumi.ComponentResource):
             kept.warn(args.spec.name, self.seed, self.root, self.identity, image)
         self.machine = Machine(
             name=args.spec.name,
-            address=args.spec.nic.address.ip,
+            address=str(args.spec.nic.address.ip),
             connection=self._connection(),
             identity=self.domain.id,
             resource=self.domain,
             data_identity=self.data.id,
             lookout=self._lookout(),
         )
-        self.register_outputs({"address": str(self.machine.address), "identity": self.identity})
+        self.register_outputs({"address": self.machine.address, "identity": self.identity})
 
     def _seed(self) -> libvirt.Volume:
         """An ISO 9660 image is read back as ``iso``: declared as anything else, it is replaced."""

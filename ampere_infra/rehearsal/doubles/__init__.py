@@ -51,6 +51,7 @@ def serve(world: World) -> Generator[str]:
             server.start()
             stack.callback(_stop, server)
             stack.callback(double.cancel)
+            stack.enter_context(double.beside())
         yield ",".join(f"{package}:{port}" for package, port in ports.items())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,8 @@ class Double(service.ResourceProviderServicer):
 
     package: str
     version: str
+    credentials: frozenset[str] = frozenset()
+    """Settings that the provider logs in with; the engine takes secrets' marks off all settings."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -84,6 +87,10 @@ class Double(service.ResourceProviderServicer):
         """Call a function."""
         del arguments
         raise RefusalError(f"unrecognized function token: {token}")
+
+    def beside(self) -> AbstractContextManager[None]:
+        """Serve what the program reaches by another way than this provider, while it is served."""
+        return nullcontext()
 
     def attach(self, engine: str) -> None:
         """Take the address at which the engine listens to what its providers say."""
@@ -120,7 +127,9 @@ class Double(service.ResourceProviderServicer):
     @override
     def CheckConfig(self, request: pb.CheckRequest, context: Context) -> pb.CheckResponse:
         with answering(context):
-            config = self._seen("CheckConfig", request.urn, request.news)
+            config = decode(request.news)
+            told = {key: value for key, value in config.items() if key not in self.credentials}
+            self._seen("CheckConfig", request.urn, encode(told))
             found = self.check_config(bare(config))
             return pb.CheckResponse(inputs=request.news, failures=failures(found))
 

@@ -100,6 +100,11 @@ class Domain:
     marks: dict[str, str] = field(default_factory=dict[str, str])
     """What it was given and what it became since."""
 
+    @property
+    def owner(self) -> str:
+        """What a cluster's data live on: the last disk."""
+        return self.disks[-1] if self.disks else self.uuid
+
 
 def told_volume(volume: Volume) -> dict[str, object]:
     """Return a volume as a snapshot has it."""

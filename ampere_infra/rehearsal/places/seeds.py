@@ -1,7 +1,11 @@
-"""What a NoCloud image says, read back from its bytes."""
+"""What a NoCloud image, or a cloud's metadata service, says at a machine's birth."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import contextlib
+import gzip
 from dataclasses import dataclass
 from io import BytesIO
 from typing import cast
@@ -12,6 +16,7 @@ from pycdlib import PyCdlib
 from ampere_infra.templates import parse
 
 LABEL = b"cidata"
+_GZIP = b"\x1f\x8b"
 _MAGIC_AT, _LABEL_AT = 0x8001, 0x8028
 
 
@@ -76,6 +81,20 @@ def read_seed(content: bytes) -> Seed | None:
         return Seed(*(_file(image, name) for name in names))
     finally:
         image.close()
+
+
+def unpacked(user_data: str, name: str) -> Seed:
+    """Return what cloud-init reads of a cloud's metadata service; the cloud has the addresses.
+
+    Its data source of Hetzner undoes base64, and any user-data may be compressed
+    (cloudinit/sources/helpers/hetzner.py: ``maybe_b64decode``).
+    """
+    raw = user_data.encode()
+    with contextlib.suppress(binascii.Error):
+        raw = base64.b64decode(raw, validate=True)
+    if raw.startswith(_GZIP):
+        raw = gzip.decompress(raw)
+    return Seed(raw.decode(), "", f"local-hostname: {name}\n")
 
 
 def _file(image: PyCdlib, name: str) -> str:

@@ -47,6 +47,10 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         "airflow_jwt_secret": ("AIRFLOW__API_AUTH__JWT_SECRET",),
         "airflow_admin_password": ("_AIRFLOW_WWW_USER_PASSWORD", "AIRFLOW_PASSWORD"),
+        "backup_access_key": ("BACKUP_S3_ACCESS_KEY", "BACKUP_AWS_ACCESS_KEY_ID"),
+        "backup_secret_key": ("BACKUP_S3_SECRET_KEY", "BACKUP_AWS_SECRET_ACCESS_KEY"),
+        "airflow_git_token": ("GIT_SYNC_PASSWORD", "GITSYNC_PASSWORD"),
+        "airflow_git_ssh_key": (),
     },
     "api": {
         "hcloud_token": (
@@ -64,8 +68,8 @@ NAMES: dict[str, dict[str, tuple[str, ...]]] = {
             "DOCKER_PASSWORD",
         ),
         "tailscale_auth_key": ("TAILSCALE_AUTHKEY", "TS_AUTHKEY", "TS_AUTH_KEY"),
-        "api_key": ("X_API_KEY",),
-        "api_jwt_secret": ("JWT_SECRET", "JWT_SECRET_KEY", "JWT_KEY"),
+        "api_keys": ("API_CLIENT_KEYS",),
+        "dns_token": ("CLOUDFLARE_API_TOKEN", "CF_API_TOKEN", "DIGITALOCEAN_ACCESS_TOKEN"),
     },
 }
 """Each field's older names, in capitals; its own name counts too."""

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.checks import (
+    api,
     foundation,
     host,
     machines,
     networks,
+    quotas,
     services,
+    traffic,
     versions,
 )
 from ampere_infra.settings.checks.common import listed
@@ -27,11 +31,13 @@ CHECKS = (
     *machines.CHECKS,
     *versions.CHECKS,
     *services.CHECKS,
+    *quotas.CHECKS,
+    *traffic.CHECKS,
 )
 
 
 def cross_check(
-    settings: HomeSettings | FoundationSettings, *, whole: bool = True
+    settings: HomeSettings | FoundationSettings | ApiSettings, *, whole: bool = True
 ) -> Iterator[Mistake]:
     """Yield the mistakes that show between the values of ``settings``.
 
@@ -41,6 +47,10 @@ def cross_check(
     if isinstance(settings, FoundationSettings):
         for judge in foundation.CHECKS:
             yield from _results(lambda judge=judge: judge(settings), whole=whole)
+        return
+    if isinstance(settings, ApiSettings):
+        for own in api.CHECKS:
+            yield from _results(lambda own=own: own(settings), whole=whole)
         return
     for check in CHECKS:
         yield from _results(lambda check=check: check(settings), whole=whole)

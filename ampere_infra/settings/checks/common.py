@@ -6,10 +6,13 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING, TypeVar
 
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.mistakes import Location, Mistake, path_of, spelled
 
 if TYPE_CHECKING:
     from ampere_infra.settings.home import HomeSettings, MachineSize
+
+    ClusterSettings = HomeSettings | ApiSettings
 
 V = TypeVar("V", bound=Hashable)
 
@@ -25,8 +28,10 @@ def wrong(value: object, remedy: str, *location: int | str) -> Mistake:
     return Mistake(path_of(location), spelled(value), remedy)
 
 
-def listed(settings: HomeSettings) -> Iterator[tuple[Location, MachineSize]]:
+def listed(settings: ClusterSettings) -> Iterator[tuple[Location, MachineSize]]:
     """Yield each machine with its place, the master first, as far as they parsed."""
+    if isinstance(settings, ApiSettings):
+        return
     if hasattr(settings, "control_plane"):
         yield ("control_plane",), settings.control_plane
     if hasattr(settings, "workers"):

@@ -10,6 +10,7 @@ from ampere_infra.settings.checks.common import is_unicast, wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ampere_infra.settings.checks.common import ClusterSettings
     from ampere_infra.settings.home import HomeSettings
     from ampere_infra.settings.mistakes import Mistake
 
@@ -38,7 +39,7 @@ _LIBVIRTS = tuple(
 _SHALLOW = frozenset((_ANY / "var/lib", _ANY / "var/lib/libvirt"))
 
 
-def login_is_free(s: HomeSettings) -> Iterator[Mistake]:
+def login_is_free(s: ClusterSettings) -> Iterator[Mistake]:
     """The nodes' account is one that the image does not have already."""
     if s.cluster.login in _RESERVED:
         remedy = "is an account of the system already; choose another, such as ampere"

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from ipaddress import IPv4Network
 
+    from ampere_infra.settings.checks.common import ClusterSettings
     from ampere_infra.settings.home import HomeSettings
     from ampere_infra.settings.mistakes import Mistake
 
@@ -27,7 +28,7 @@ _SERVICE_PREFIXES = range(12, 25)
 """The API server takes at most 20 bits of service addresses; fewer than 8 bits run out."""
 
 
-def _networks(s: HomeSettings) -> Iterator[tuple[Location, IPv4Network]]:
+def _networks(s: ClusterSettings) -> Iterator[tuple[Location, IPv4Network]]:
     if hasattr(s, "network") and hasattr(s.network, "subnet"):
         yield _SUBNET, s.network.subnet
     for location in (_PODS, _SERVICES):
@@ -35,7 +36,7 @@ def _networks(s: HomeSettings) -> Iterator[tuple[Location, IPv4Network]]:
             yield location, getattr(s.cluster, str(location[1]))
 
 
-def networks_are_private(s: HomeSettings) -> Iterator[Mistake]:
+def networks_are_private(s: ClusterSettings) -> Iterator[Mistake]:
     """No network takes addresses of the internet."""
     for location, network in _networks(s):
         if not is_private(network):
@@ -107,7 +108,7 @@ def subnet_has_room(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(subnet, remedy, *_SUBNET)
 
 
-def pod_network_has_room(s: HomeSettings) -> Iterator[Mistake]:
+def pod_network_has_room(s: ClusterSettings) -> Iterator[Mistake]:
     """Each node gets its /24 of pods' addresses."""
     pods = s.cluster.pod_network
     nodes = max(1, sum(1 for _ in listed(s)))
@@ -120,7 +121,7 @@ def pod_network_has_room(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(pods, remedy, *_PODS)
 
 
-def service_network_has_room(s: HomeSettings) -> Iterator[Mistake]:
+def service_network_has_room(s: ClusterSettings) -> Iterator[Mistake]:
     """The service network is one that the API server takes."""
     services = s.cluster.service_network
     if services.prefixlen not in _SERVICE_PREFIXES:
@@ -146,6 +147,8 @@ def nameservers_differ(s: HomeSettings) -> Iterator[Mistake]:
     yield from repeated((("network", "nameservers", i), server) for i, server in servers)
 
 
+INSIDE = (networks_are_private, pod_network_has_room, service_network_has_room)
+"""What is asked of the networks inside a cluster, wherever it is."""
 CHECKS = (
     networks_are_private,
     networks_are_apart,

@@ -10,6 +10,8 @@ from ampere_infra.settings.checks.common import wrong
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from ampere_infra.settings.api import ApiSettings
+    from ampere_infra.settings.checks.common import ClusterSettings
     from ampere_infra.settings.home import HomeSettings
     from ampere_infra.settings.mistakes import Mistake
 
@@ -19,8 +21,14 @@ _CONTAINERD = "2.0"
 """The first that reads a configuration of version 3."""
 _CILIUM: Mapping[str, tuple[str, ...]] = {"1.20": ("1.33", "1.34", "1.35", "1.36")}
 """Each chart's Kubernetes versions, of Cilium's compatibility table."""
+_ENVOY_GATEWAY = ("1.9",)
+"""What the routes and policies are written for."""
+_CERT_MANAGER = ("1.21",)
+"""What the chart's values fit."""
 _CLOUDNATIVE_PG: Mapping[str, tuple[str, ...]] = {"0.29": ("14", "15", "16", "17", "18")}
 """Each chart's PostgreSQL versions; chart 0.29 is of operator 1.30."""
+_BARMAN_CLOUD = ("0.8",)
+"""The first whose chart takes certificates that are made beforehand; 0.8 is of plugin 0.15."""
 _AIRFLOW: Mapping[str, str] = {"1.22": "3.2"}
 """Each chart's Airflow."""
 _LOCAL_PATH = "0.0.36"
@@ -39,21 +47,33 @@ def _key(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in re.findall(r"[0-9]+", version))
 
 
-def _known(s: HomeSettings, name: str, known: Iterator[str] | tuple[str, ...]) -> Iterator[Mistake]:
+def _known(
+    s: ClusterSettings, name: str, known: Iterator[str] | tuple[str, ...]
+) -> Iterator[Mistake]:
     version, minors = getattr(s.versions, name), tuple(known)
     if _minor(version) not in minors:
         remedy = f"is not a version that this program is made for: {', '.join(minors)}.x"
         yield wrong(version, remedy, "versions", name)
 
 
-def kubernetes_is_known(s: HomeSettings) -> Iterator[Mistake]:
+def kubernetes_is_known(s: ClusterSettings) -> Iterator[Mistake]:
     """Kubernetes is one that the rendered configuration fits."""
     yield from _known(s, "kubernetes", _KUBERNETES)
 
 
-def cilium_is_known(s: HomeSettings) -> Iterator[Mistake]:
+def cilium_is_known(s: ClusterSettings) -> Iterator[Mistake]:
     """Cilium's chart is one that the values fit."""
     yield from _known(s, "cilium", tuple(_CILIUM))
+
+
+def envoy_gateway_is_known(s: ApiSettings) -> Iterator[Mistake]:
+    """The gateway's chart is one that our objects fit."""
+    yield from _known(s, "envoy_gateway", _ENVOY_GATEWAY)
+
+
+def cert_manager_is_known(s: ApiSettings) -> Iterator[Mistake]:
+    """The chart is one that the values fit."""
+    yield from _known(s, "cert_manager", _CERT_MANAGER)
 
 
 def cloudnative_pg_is_known(s: HomeSettings) -> Iterator[Mistake]:
@@ -61,12 +81,17 @@ def cloudnative_pg_is_known(s: HomeSettings) -> Iterator[Mistake]:
     yield from _known(s, "cloudnative_pg", tuple(_CLOUDNATIVE_PG))
 
 
+def barman_cloud_is_known(s: HomeSettings) -> Iterator[Mistake]:
+    """The backup plugin's chart is one that the values fit."""
+    yield from _known(s, "barman_cloud", _BARMAN_CLOUD)
+
+
 def airflow_is_known(s: HomeSettings) -> Iterator[Mistake]:
     """Airflow's chart is one that the values fit."""
     yield from _known(s, "airflow", tuple(_AIRFLOW))
 
 
-def containerd_is_new_enough(s: HomeSettings) -> Iterator[Mistake]:
+def containerd_is_new_enough(s: ClusterSettings) -> Iterator[Mistake]:
     """Containerd reads the configuration that nodes get."""
     version = s.versions.containerd
     if _key(version) < _key(_CONTAINERD):
@@ -74,7 +99,7 @@ def containerd_is_new_enough(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(version, remedy, "versions", "containerd")
 
 
-def cilium_goes_with_kubernetes(s: HomeSettings) -> Iterator[Mistake]:
+def cilium_goes_with_kubernetes(s: ClusterSettings) -> Iterator[Mistake]:
     """Cilium is tested with this Kubernetes."""
     cilium, kubernetes = _minor(s.versions.cilium), _minor(s.versions.kubernetes)
     tested = _CILIUM.get(cilium, (kubernetes,))
@@ -101,7 +126,7 @@ def postgresql_goes_with_its_operator(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(s.images.postgresql, remedy + ", ".join(majors), "images", "postgresql")
 
 
-def local_path_is_safe(s: HomeSettings) -> Iterator[Mistake]:
+def local_path_is_safe(s: ClusterSettings) -> Iterator[Mistake]:
     """The provisioner is past its known vulnerabilities."""
     image = s.images.local_path_provisioner
     if (version := _key(_tag(image))) and version < _key(_LOCAL_PATH):
@@ -109,7 +134,7 @@ def local_path_is_safe(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(image, remedy, "images", "local_path_provisioner")
 
 
-def repository_has_the_version(s: HomeSettings) -> Iterator[Mistake]:
+def repository_has_the_version(s: ClusterSettings) -> Iterator[Mistake]:
     """Packages come from the repository of the Kubernetes that is asked for."""
     url, minor = s.bootstrap.packages.kubernetes_repository, _minor(s.versions.kubernetes)
     other = re.search(r"/v([0-9]+\.[0-9]+)(?:/|$)", url)
@@ -118,7 +143,7 @@ def repository_has_the_version(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(url, remedy, "bootstrap", "packages", "kubernetes_repository")
 
 
-def repository_names_the_version(s: HomeSettings) -> Iterator[Mistake]:
+def repository_names_the_version(s: ClusterSettings) -> Iterator[Mistake]:
     """Only ``{minor}`` stands for something in the repository's address."""
     url = s.bootstrap.packages.kubernetes_repository
     if re.search(r"[{}]", url.replace("{minor}", "")):
@@ -126,16 +151,20 @@ def repository_names_the_version(s: HomeSettings) -> Iterator[Mistake]:
         yield wrong(url, remedy, "bootstrap", "packages", "kubernetes_repository")
 
 
-CHECKS = (
+OF_A_CLUSTER = (
     kubernetes_is_known,
     cilium_is_known,
-    cloudnative_pg_is_known,
-    airflow_is_known,
     containerd_is_new_enough,
     cilium_goes_with_kubernetes,
-    airflow_goes_with_its_chart,
-    postgresql_goes_with_its_operator,
     local_path_is_safe,
     repository_has_the_version,
     repository_names_the_version,
+)
+CHECKS = (
+    *OF_A_CLUSTER,
+    cloudnative_pg_is_known,
+    barman_cloud_is_known,
+    airflow_is_known,
+    airflow_goes_with_its_chart,
+    postgresql_goes_with_its_operator,
 )

@@ -28,7 +28,7 @@ capabilities:
   drop: [ALL]
 {{- end }}
 
-{{- /* What one user may do: everything in its buckets, nothing else. */}}
+{{- /* What one user may do: everything in its buckets, or only read there; nothing else. */}}
 {{- define "minio.policy" -}}
 {{- $buckets := list }}
 {{- $objects := list }}
@@ -36,8 +36,28 @@ capabilities:
 {{- $buckets = append $buckets (printf "arn:aws:s3:::%s" .) }}
 {{- $objects = append $objects (printf "arn:aws:s3:::%s/*" .) }}
 {{- end }}
+{{- $reading := list "s3:GetObject" }}
+{{- $writing := list "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts" }}
 {{- dict "Version" "2012-10-17" "Statement" (list
   (dict "Effect" "Allow" "Action" (list "s3:GetBucketLocation" "s3:ListBucket" "s3:ListBucketMultipartUploads") "Resource" $buckets)
-  (dict "Effect" "Allow" "Action" (list "s3:GetObject" "s3:PutObject" "s3:DeleteObject" "s3:AbortMultipartUpload" "s3:ListMultipartUploadParts") "Resource" $objects)
+  (dict "Effect" "Allow" "Action" (ternary $reading (concat $reading $writing) (default false .readOnly)) "Resource" $objects)
 ) | toPrettyJson }}
+{{- end }}
+
+{{- /* The name by which the environment of a Job has a user's login. */}}
+{{- define "minio.variable" -}}
+{{ .name | replace "-" "_" | upper }}
+{{- end }}
+
+{{- /* The administrator's login for mc, which takes what is between "//" and the last "@" as it
+stands, so nothing is escaped. */}}
+{{- define "minio.rootAlias" -}}
+- name: ROOT_USER
+  valueFrom:
+    secretKeyRef: {name: {{ .Values.existingSecret }}, key: rootUser}
+- name: ROOT_PASSWORD
+  valueFrom:
+    secretKeyRef: {name: {{ .Values.existingSecret }}, key: rootPassword}
+- name: MC_HOST_store
+  value: http://$(ROOT_USER):$(ROOT_PASSWORD)@{{ .Release.Name }}:9000
 {{- end }}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.rehearsal.doubles.base import Double
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
+from ampere_infra.rehearsal.doubles.command.kubectl import HostKubectl
 from ampere_infra.rehearsal.doubles.command.real import RealCommand, RealHost
 from ampere_infra.rehearsal.doubles.command.remote import ModelledCommand
 from ampere_infra.rehearsal.doubles.command.shell import Order, Shell
@@ -30,16 +31,21 @@ class CommandDouble(Double):
         kind = ModelledCommand(world) if self.real is None else RealCommand(self.real)
         self.kinds = {"command:remote:Command": kind}
         self.shell = Shell(world)
+        self.kubectl = HostKubectl(world.api_server) if world.api_server is not None else None
 
     def attach(self, engine: str) -> None:
         """Tell the engine from now on what commands say while they run."""
         if self.real is not None:
             self.real.attach(engine)
+        if self.kubectl is not None:
+            self.kubectl.programs.resume()
 
     def cancel(self) -> None:
         """End the commands that run on a real host."""
         if self.real is not None:
             self.real.programs.cancel()
+        if self.kubectl is not None:
+            self.kubectl.programs.cancel()
 
     def invoke(self, token: str, arguments: Properties) -> Properties:
         """Run a command on this machine: only SSH to a host does anything."""
@@ -54,6 +60,8 @@ class CommandDouble(Double):
             )
         if self.real is not None:
             return {**arguments, **self.real.local(interpreter, line, text(arguments, "stdin"))}
+        if self.kubectl is not None and line.startswith("kubectl "):
+            return {**arguments, **self.kubectl.run(line)}
         address = interpreter[-1].rpartition("@")[2]
         order = Order(address, line, text(arguments, "stdin"))
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pulumi_command.remote import CommandArgs
 
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
+from ampere_infra.rehearsal.doubles.command.nodes import HOST_KEY
 from ampere_infra.rehearsal.doubles.command.shell import ON_HOST, Order, Shell, lets_in
 from ampere_infra.rehearsal.doubles.diffs import Change, Difference
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
@@ -24,12 +25,14 @@ from ampere_infra.rehearsal.doubles.values import (
     text,
 )
 from ampere_infra.rehearsal.places.hosts import Hosts, Standing
-from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
+from ampere_infra.rehearsal.places.hypervisor import Hypervisor
+from ampere_infra.rehearsal.places.machines import Machines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ampere_infra.rehearsal.doubles.schema import Fault
+    from ampere_infra.rehearsal.places.machines import Booted
     from ampere_infra.rehearsal.world import World
 
 _CONNECTION_DEFAULTS: dict[str, Value] = {
@@ -40,9 +43,10 @@ _CONNECTION_DEFAULTS: dict[str, Value] = {
 }
 _SECRETS = ("password", "privateKey", "privateKeyPassword")
 _PARTS_OF_A_KEY = 2
+SSH_PORT = 22
 BROKEN = "wait: remote command exited without exit status or exit signal"
 """How the provider says that the connection was lost."""
-_ON_A_NODE = ("/ampere-node ", "until [ -e /var/lib/ampere/")
+_ON_A_NODE = ("/ampere-node ", "/ampere-tailnet ", "until [ -e /var/lib/ampere/", HOST_KEY)
 """What tells a command for a node from one for a host, when nobody answers."""
 
 
@@ -126,6 +130,7 @@ class ModelledCommand(CommandKind):
         self.world = world
         self.shell = Shell(world)
         self.host = world.part(Hypervisor)
+        self.machines = Machines(world)
         self.hosts = world.part(Hosts)
 
     def delete(self, call: Call) -> None:
@@ -156,7 +161,7 @@ class ModelledCommand(CommandKind):
         """Do what an SSH client does before the command runs."""
         parse_keys(connection)
         address = text(connection, "host")
-        machine = self.host.answering(address)
+        machine = self.machines.answering(address)
         tries = number(connection, "dialErrorLimit")
         endpoint = f"{address}:{number(connection, 'port')}"
         if machine is None:
@@ -173,8 +178,9 @@ class ModelledCommand(CommandKind):
                 )
             return
         proxy = table(connection, "proxy")
-        if self.host.is_hidden(machine) and not proxy:
-            raise RefusalError(f"after {tries} failed attempts: dial tcp {endpoint}: i/o timeout")
+        port = number(connection, "port") or SSH_PORT
+        if why := self.machines.refusal(machine, address, port, proxied=bool(proxy)):
+            raise RefusalError(f"after {tries} failed attempts: dial tcp {endpoint}: {why}")
         if proxy and self.host.address not in ("", text(proxy, "host")):
             raise RefusalError(
                 f"proxy: after {tries} failed attempts: ssh: rejected: connect failed "
@@ -187,7 +193,7 @@ class ModelledCommand(CommandKind):
             )
         self._authenticate(connection, machine)
 
-    def _authenticate(self, connection: Properties, machine: Domain) -> None:
+    def _authenticate(self, connection: Properties, machine: Booted) -> None:
         if not lets_in(machine, text(connection, "privateKey")):
             raise RefusalError(
                 "ssh: handshake failed: ssh: unable to authenticate, attempted methods "

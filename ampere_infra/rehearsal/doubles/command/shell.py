@@ -13,9 +13,11 @@ from ampere_infra.rehearsal.doubles.tls.keys import load, public
 from ampere_infra.rehearsal.doubles.values import text
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.places.hosts import Hosts
-from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor, Volume
+from ampere_infra.rehearsal.places.hypervisor import Hypervisor, Volume
+from ampere_infra.rehearsal.places.machines import Machines
 
 if TYPE_CHECKING:
+    from ampere_infra.rehearsal.places.machines import Booted
     from ampere_infra.rehearsal.world import World
 
 _CLOUD_IMAGE = 3758096384
@@ -42,7 +44,7 @@ class Order:
         return shlex.split(first.removeprefix(ON_HOST)) if first.startswith(ON_HOST) else []
 
 
-def lets_in(machine: Domain, private_key: str) -> bool:
+def lets_in(machine: Booted, private_key: str) -> bool:
     """Tell whether a machine was born with the public half of ``private_key``."""
     line = text(public(load(private_key)), "publicKeyOpenssh")
     known = machine.born_of.authorized_keys if machine.born_of else ()
@@ -57,6 +59,7 @@ class Shell:
         self.host = world.part(Hypervisor)
         self.hosts = world.part(Hosts)
         self.cluster = world.part(Cluster)
+        self.machines = Machines(world)
         self.nodes = Nodes(world)
 
     def run(self, order: Order) -> str:
@@ -65,7 +68,10 @@ class Shell:
         Raises:
             ExitError: it fails.
         """
-        machine = self.host.answering(order.address)
+        if order.text.startswith("kubectl "):
+            self._kubectl(order)
+            return ""
+        machine = self.machines.answering(order.address)
         if machine is not None:
             return self.nodes.run(machine, order.text, order.stdin)
         words = order.words
@@ -74,8 +80,6 @@ class Shell:
         if words:
             action = getattr(self, f"_{words[0].replace('-', '_')}", None)
             return action(order, *words[1:]) if action is not None else ""
-        if order.text.startswith("kubectl "):
-            self._kubectl(order)
         return ""
 
     def _base_image(self, order: Order, pool_name: str, name: str) -> str:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ampere_infra.rehearsal.doubles.command.members import API_NAME
 from ampere_infra.rehearsal.doubles.kind import RefusalError
 from ampere_infra.rehearsal.doubles.kubernetes.kubeconfig import Kubeconfig, read
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.places.hosts import Hosts
-from ampere_infra.rehearsal.places.hypervisor import Domain, Hypervisor
+from ampere_infra.rehearsal.places.machines import Machines
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.doubles.values import Properties
+    from ampere_infra.rehearsal.places.machines import Booted
     from ampere_infra.rehearsal.world import World
 
 _FAILED = (
@@ -26,7 +28,7 @@ class Access:
     def __init__(self, world: World) -> None:
         self.world = world
         self.cluster = world.part(Cluster)
-        self.host = world.part(Hypervisor)
+        self.machines = Machines(world)
         self.hosts = world.part(Hosts)
         self.kubeconfig = Kubeconfig()
         self.unreachable = ""
@@ -44,6 +46,11 @@ class Access:
         else:
             self.unreachable = self._refusal()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether the API server does not serve the client."""
+        return bool(self.unreachable or self._refusal())
+
     def must(self, words: str) -> None:
         """Raise unless the API server answers and lets the client in."""
         why = self.unreachable or self._refusal()
@@ -53,36 +60,37 @@ class Access:
     def _refusal(self) -> str:
         """Return why the API server does not serve the client, or nothing.
 
-        Where no hypervisor is part of the rehearsal, the cluster is somebody else's and answers.
+        Where no machine is part of the rehearsal, the cluster is somebody else's and answers.
         """
-        if not self.host.dialled:
+        if not self.machines.any:
             return ""
-        master = self.host.domains.get(self.cluster.control_plane)
+        master = self.machines.named(self.cluster.control_plane)
         if master is None or not master.running or not self._leads_to(master):
             why = f"dial tcp {self.kubeconfig.endpoint}: connect: connection refused"
         else:
             why = self._mistrust(master)
         return _FAILED.format(self.kubeconfig.server, why) if why else ""
 
-    def _leads_to(self, master: Domain) -> bool:
+    def _leads_to(self, master: Booted) -> bool:
         """Tell whether the kubeconfig's address is the machine's, or a front's that passes on."""
         address, _, port = self.kubeconfig.endpoint.partition(":")
-        own = master.born_of.addresses if master.born_of else ()
+        own = self.machines.addresses(master)
         if address in own:
-            return True
+            return not self.machines.refusal(master, address, int(port), proxied=True)
         front = self.hosts.files.get(address)
         if front is None:
             # A front that somebody else looks after is none of the rehearsal's business.
             return not self.hosts.files
         return any(f"{a}:" in text and f"{port}" in text for a in own for text in front.values())
 
-    def _mistrust(self, master: Domain) -> str:
+    def _mistrust(self, master: Booted) -> str:
         address = self.kubeconfig.endpoint.partition(":")[0]
         if not self.kubeconfig.trusts(master.marks.get("CA", "")):
             return (
                 "tls: failed to verify certificate: x509: certificate signed by unknown authority"
             )
-        if master.born_of is None or address not in master.born_of.user_data:
+        born_for = address in (master.born_of.user_data if master.born_of else "")
+        if not born_for and f"{API_NAME}{address}" not in master.marks:
             return (
                 f"tls: failed to verify certificate: x509: certificate is not valid for {address}"
             )

@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.doubles.schema import Fault
 
 AUTONAMED = "pulumi.com/autonamed"
-_UNREACHABLE = "configured Kubernetes cluster is unreachable: {0}"
+UNREACHABLE = "configured Kubernetes cluster is unreachable: {0}"
 _LOST = "http2: client connection lost"
-_EXISTS = """{0} "{1}" already exists
+EXISTS = """{0} "{1}" already exists
 
 The resource already exists in the cluster. This can happen when:
 
@@ -50,8 +50,6 @@ The resource already exists in the cluster. This can happen when:
 
 class ObjectKind(Kind):
     """One kind of object."""
-
-    worst = frozenset({"create", "update"})
 
     def __init__(self, token: str, access: Access) -> None:
         self.arguments = arguments_of(token)
@@ -80,10 +78,13 @@ class ObjectKind(Kind):
 
     def diff(self, call: Call) -> Difference:
         """Return what differs from the last inputs; a refresh has put the live state there."""
-        old, new = self._normal(call.old_inputs), self._normal(call.inputs)
+        return self.difference(call, self._normal(call.old_inputs))
+
+    def difference(self, call: Call, old: Properties) -> Difference:
+        """Return what differs between ``old`` and the inputs, and what of it replaces."""
         found = [
             change
-            for change in changes(old, new, skip=lambda _: False)
+            for change in changes(old, self._normal(call.inputs), skip=lambda _: False)
             if not any(is_below(change.path, path) for path in call.ignored)
         ]
         paths = rules.replaced(
@@ -94,15 +95,39 @@ class ObjectKind(Kind):
         replacing = frozenset(c.path for c in found if any(is_below(c.path, p) for p in paths))
         return Difference(tuple(found), replacing, self._must_delete_first(call))
 
+    def _key(self, inputs: Properties) -> Key:
+        metadata = table(inputs, "metadata")
+        is_wide = self.kind in rules.CLUSTER_WIDE
+        namespace = "" if is_wide else text(metadata, "namespace") or "default"
+        return Key(self.api_version, self.kind, namespace, text(metadata, "name"))
+
+    def _normal(self, inputs: Properties) -> Properties:
+        """Return ``inputs`` with every way of writing the same thing made one."""
+        if self.kind != "Secret" or not inputs:
+            return inputs
+        kept = {key: value for key, value in inputs.items() if key != "stringData"}
+        return {**kept, "data": rules.secret_data(inputs)}
+
+    def _must_delete_first(self, call: Call) -> bool:
+        old, new = self._key(call.old_inputs), self._key(call.inputs)
+        noted = table(table(call.inputs, "metadata"), "annotations")
+        return old == new and AUTONAMED not in noted
+
+
+class ModelledObject(ObjectKind):
+    """One kind of object of the modelled cluster."""
+
+    worst = frozenset({"create", "update"})
+
     def create(self, call: Call) -> Made:
         """Apply the object; when the connection breaks, the server has it all the same."""
-        self.access.must(_UNREACHABLE)
+        self.access.must(UNREACHABLE)
         key = self._key(call.inputs)
         refused = f'resource "{call.urn}" was not successfully created by the Kubernetes API server'
         if key.namespace and not self.cluster.has_namespace(key.namespace):
             raise RefusalError(f'{refused}: namespaces "{key.namespace}" not found')
         if key in self.cluster.things and not self.access.flags.get("upsertExistingObjects"):
-            raise RefusalError(f"{refused}: {_EXISTS.format(plural(self.kind), key.name)}")
+            raise RefusalError(f"{refused}: {EXISTS.format(plural(self.kind), key.name)}")
         self._validate(key, call, refused)
         made = Made(identity_of(key), self._apply(key, call))
         if call.fails and self.kind in rules.AWAITED:
@@ -115,14 +140,14 @@ class ObjectKind(Kind):
 
     def read(self, call: Call) -> Made | None:
         """Return the object as it was applied last."""
-        self.access.must(_UNREACHABLE)
+        self.access.must(UNREACHABLE)
         key = self._key(call.old)
         thing = self.cluster.things.get(key)
         return Made(call.id, self._outputs(thing), thing.applied) if thing else None
 
     def update(self, call: Call) -> Made:
         """Apply the object again."""
-        self.access.must(_UNREACHABLE)
+        self.access.must(UNREACHABLE)
         key = self._key(call.inputs)
         if key not in self.cluster.things:
             raise RefusalError(
@@ -142,7 +167,7 @@ class ObjectKind(Kind):
         self.access.must(
             "configured Kubernetes cluster is unreachable. If the cluster was deleted, you can "
             "remove this resource from Pulumi state by rerunning the operation with the "
-            'PULUMI_K8S_DELETE_UNREACHABLE environment variable set to "true": {0}'
+            'PULUMI_K8S_DELETEUNREACHABLE environment variable set to "true": {0}'
         )
         self.cluster.remove(self._key(call.old))
 
@@ -187,21 +212,3 @@ class ObjectKind(Kind):
             return []
         ports = [port for port in items(table(inputs, "spec"), "ports") if isinstance(port, dict)]
         return [found for port in ports if (found := number(port, "nodePort"))]
-
-    def _key(self, inputs: Properties) -> Key:
-        metadata = table(inputs, "metadata")
-        is_wide = self.kind in rules.CLUSTER_WIDE
-        namespace = "" if is_wide else text(metadata, "namespace") or "default"
-        return Key(self.api_version, self.kind, namespace, text(metadata, "name"))
-
-    def _normal(self, inputs: Properties) -> Properties:
-        """Return ``inputs`` with every way of writing the same thing made one."""
-        if self.kind != "Secret" or not inputs:
-            return inputs
-        kept = {key: value for key, value in inputs.items() if key != "stringData"}
-        return {**kept, "data": rules.secret_data(inputs)}
-
-    def _must_delete_first(self, call: Call) -> bool:
-        old, new = self._key(call.old_inputs), self._key(call.inputs)
-        noted = table(table(call.inputs, "metadata"), "annotations")
-        return old == new and AUTONAMED not in noted

@@ -37,7 +37,6 @@ class ReleaseKind(Kind):
     """A Helm release."""
 
     arguments = ReleaseArgs
-    worst = frozenset({"create", "update", "delete"})
 
     def __init__(self, access: Access) -> None:
         self.access = access
@@ -79,6 +78,12 @@ class ReleaseKind(Kind):
         return Difference(
             found, frozenset(c.path for c in found if c.path in ("name", "namespace"))
         )
+
+
+class ModelledRelease(ReleaseKind):
+    """A release of the modelled cluster."""
+
+    worst = frozenset({"create", "update", "delete"})
 
     def create(self, call: Call) -> Made:
         """Install the release; a failed one stays recorded, unless it was to be atomic."""

@@ -20,7 +20,7 @@ CLUSTER_WIDE = frozenset(
     {"Namespace", "Node", "PersistentVolume", "StorageClass", "ClusterRole", "ClusterRoleBinding"}
     | {"CustomResourceDefinition", "PriorityClass", "IngressClass", "RuntimeClass", "APIService"}
     | {"ValidatingWebhookConfiguration", "MutatingWebhookConfiguration", "GatewayClass"}
-    | {"ClusterIssuer"}
+    | {"ClusterIssuer", "CiliumClusterwideNetworkPolicy"}
 )
 AWAITED = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "Service", "Ingress", "Job", "Pod"}

@@ -1,0 +1,1 @@
+"""Two real MinIO servers, and the chart's own Jobs run between them."""

@@ -1,0 +1,64 @@
+"""The home stack on real machines, half-way: to a control plane, interrupted, and back."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.ground.home import ADDRESSES, MASTER, WORKER
+from tests.ground.leftovers import made_on
+from tests.ground.trouble import await_true
+
+if TYPE_CHECKING:
+    from ampere_infra.rehearsal.engine import Outcome
+    from tests.ground.ground import Ground
+
+LIMIT = 1800
+PAUSE = 10
+"""Seconds between two logins, each of which costs an emulated machine one of its own."""
+
+
+@pytest.fixture(scope="module")
+def before(ground: Ground) -> dict[str, str]:
+    """What the host had before anything was made on it."""
+    return made_on(ground.host)
+
+
+@pytest.fixture(scope="module")
+def born(ground: Ground, before: dict[str, str]) -> Outcome:
+    """An ``up`` that was interrupted once the master was a control plane."""
+
+    def earned(node: str, marker: str) -> bool:
+        assert not made.done(), "\n".join(made.result().errors)
+        return ground.knows(node) and marker in ground.markers(node)
+
+    with ThreadPoolExecutor(1) as pool:
+        made = pool.submit(ground.up)
+        try:
+            for node, marker in ((WORKER, "PACKAGES_INSTALLED"), (MASTER, "CONTROL_PLANE_CREATED")):
+                await_true(lambda n=node, m=marker: earned(n, m), marker, LIMIT, PAUSE)
+                ground.say(f"{node}: {marker}")
+        finally:
+            ground.stage.engine.interrupt()
+        return made.result()
+
+
+def test_machines_boot_install_their_packages_and_make_a_control_plane(
+    ground: Ground, born: Outcome
+) -> None:
+    earned = {node: ground.markers(node).keys() for node in ADDRESSES}
+    assert earned[WORKER] >= {"OS_READY", "PACKAGES_INSTALLED"}
+    assert earned[MASTER] >= {"OS_READY", "PACKAGES_INSTALLED", "CONTROL_PLANE_CREATED"}
+    made = {step.name for step in born.events.done}
+    assert made >= {f"{WORKER}-os-ready", f"{MASTER}-pki"}, "the gates have seen the markers"
+
+
+def test_destroy_leaves_nothing_of_an_interrupted_up(
+    ground: Ground, born: Outcome, before: dict[str, str]
+) -> None:
+    ground.stage.engine.unprotect()
+    gone = ground.stage.engine.destroy(on_step=ground.tell)
+    assert gone.ok, "\n".join(gone.errors)
+    assert made_on(ground.host) == before

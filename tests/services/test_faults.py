@@ -1,0 +1,166 @@
+"""What goes wrong around ``home``: running it again is all there is to do."""
+
+from __future__ import annotations
+
+import threading
+
+from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
+from ampere_infra.services import dbt_values
+from tests.cluster.delay import Delay
+from tests.cluster.process import eventually
+from tests.services.conftest import MISSING, home_on
+
+BUILT_IN = {"default", "kube-node-lease", "kube-public", "kube-system"}
+STUCK = "tests.invalid/stuck"
+
+
+def left(cluster) -> dict[str, list[str]]:
+    """Return what is not as it was when the cluster was new, by kind."""
+    looked_at = [
+        *(("v1", kind) for kind in ("Namespace", "Pod", "Secret", "PersistentVolumeClaim")),
+        ("storage.k8s.io/v1", "StorageClass"),
+        ("apiextensions.k8s.io/v1", "CustomResourceDefinition"),
+    ]
+    found = {
+        kind: {each["metadata"]["name"] for each in cluster.api.items(version, kind)} - BUILT_IN
+        for version, kind in looked_at
+    }
+    return {kind: sorted(names) for kind, names in found.items() if names}
+
+
+def custom_objects_are_served(cluster) -> None:
+    """Ask for the objects of every definition until the API server has them at hand.
+
+    It begins to read a definition's objects when somebody first asks for them. A definition that is
+    deleted in just that moment stays for the five minutes until the server looks at it again
+    (https://github.com/operator-framework/operator-controller/issues/1437). Whoever destroys within
+    seconds of the server's start hits it, as a cluster's own controllers did not ask yet.
+    """
+    for each in cluster.api.items("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+        spec = each["spec"]
+        version = f"{spec['group']}/{spec['versions'][0]['name']}"
+        eventually(lambda v=version, k=spec["names"]["kind"]: answers(cluster, v, k), version)
+
+
+def answers(cluster, version: str, kind: str) -> bool:
+    try:
+        cluster.api.items(version, kind)
+    except ApiError as error:
+        if "storage is (re)initializing" in str(error):
+            return False
+        raise
+    return True
+
+
+def torn_down(home) -> None:
+    """Destroy, and look that nothing is left."""
+    home.stage.engine.unprotect()
+    custom_objects_are_served(home.cluster)
+    down = home.stage.engine.destroy()
+    assert down.ok, down.output
+    assert home.stage.world.empty
+    assert left(home.cluster) == {}, "destroy leaves nothing"
+
+
+def test_an_api_server_that_is_killed_during_up_is_healed_by_the_next_one(cluster):
+    server = cluster.processes["kube-apiserver"]
+    with home_on(cluster) as home:
+
+        def strike(operation):
+            if operation.name == "minio-user-airflow" and server.running is not None:
+                server.kill()
+
+        home.stage.world.on_operation = strike
+        broken = home.stage.engine.up()
+        home.stage.world.on_operation = None
+        assert not broken.ok
+        said = "\n".join(broken.errors)
+        ended = ("onnection refused", "onnection reset")
+        assert any(words in said for words in ended), f"it says that nobody answers: {said}"
+        server.start()
+        server.await_answer()
+        healed = home.stage.engine.up()
+        assert healed.ok, healed.output
+        again = home.stage.engine.up()
+        assert (again.code, again.changed) == (0, 0), again.output
+        assert home.stage.world.warnings == []
+        torn_down(home)
+
+
+def test_a_chart_with_a_wrong_value_is_refused_before_anything_is_applied(cluster, monkeypatch):
+    right = dbt_values.values
+    monkeypatch.setattr(dbt_values, "values", lambda *a: {**right(*a), "scrach": "10Gi"})
+    before = left(cluster)
+    with home_on(cluster) as home:
+        refused = home.stage.engine.up()
+        assert refused.refused, refused.output
+        wrong = "charts/dbt: scrach: '10Gi': is no value of this chart; did you mean scratch?"
+        assert wrong in "\n".join(refused.errors), "it is the last of the releases"
+        assert home.stage.world.operations == [], "no provider was asked for anything"
+        assert home.stage.world.empty
+    assert left(cluster) == before, "and no object came to the cluster"
+
+
+def test_a_namespace_that_does_not_go_away_tells_what_holds_it(cluster):
+    metadata = {"name": "held", "namespace": "airflow", "finalizers": [STUCK]}
+    held = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata}
+    with home_on(cluster) as home:
+        up = home.stage.engine.up()
+        assert up.ok, up.output
+        home.stage.engine.unprotect()
+        cluster.api.apply(held, "tests")
+        patience, home.server.patience = home.server.patience, 20
+        broken = home.stage.engine.destroy("--run-program")
+        home.server.patience = patience
+        assert not broken.ok
+        said = "\n".join(broken.errors)
+        assert "timed out waiting" in said
+        reason = f"Some content in the namespace has finalizers remaining: {STUCK}"
+        assert f"namespace airflow: {reason}" in said
+        cluster.api.apply({**held, "metadata": {**metadata, "finalizers": []}}, "tests")
+        eventually(lambda: cluster.api.read(held) is None, "the finalizer is gone")
+        torn_down(home)
+
+
+def test_an_install_that_is_interrupted_is_healed_by_the_next_up(cluster):
+    with home_on(cluster) as home:
+        home.settle(images={"minio": MISSING})
+        engine = home.stage.engine
+
+        def pending():
+            selector = "status=pending-install"
+            return bool(cluster.api.items("v1", "Secret", "minio", labelSelector=selector))
+
+        def strike():
+            eventually(pending, "Helm installs")
+            engine.interrupt()
+
+        watch = threading.Thread(target=strike)
+        watch.start()
+        assert not engine.up().ok
+        watch.join()
+        assert pending(), "Helm would not install over it"
+        home.settle()
+        healed = engine.up()
+        assert healed.ok, healed.output
+        assert not pending()
+        torn_down(home)
+
+
+def test_etcd_with_half_a_second_of_delay_is_only_slow(cluster):
+    server = cluster.processes["kube-apiserver"]
+    with Delay(cluster.plane.ports["etcd"]) as way, home_on(cluster) as home:
+        server.kill()
+        server.start(etcd_servers=f"https://127.0.0.1:{way.port}")
+        server.await_answer()
+        try:
+            way.seconds = 0.5
+            up = home.stage.engine.up()
+            assert up.ok, up.output
+            again = home.stage.engine.up()
+            assert (again.code, again.changed) == (0, 0), again.output
+        finally:
+            server.kill()
+            server.start()
+            server.await_answer()
+        torn_down(home)
