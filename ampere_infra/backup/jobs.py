@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +89,7 @@ def wait(session: Session, states: dict[str, Callable[[], tuple[str, bool]]]) ->
         if not left:
             break
         if look < looks - 1:
-            session.sleep(PAUSE)
+            time.sleep(PAUSE)
     problems += [f"{name} is still {told[name]} after {session.minutes} minutes" for name in left]
     if problems:
         raise BackupError("\n".join(problems))

@@ -93,7 +93,7 @@ def test_a_copy_that_fails_shows_the_end_of_its_log(ampere, there):
 
 def test_a_backup_that_does_not_end_is_left_after_the_time_given(ampere, there, monkeypatch):
     monkeypatch.setattr(jobs, "PAUSE", 30)
-    monkeypatch.setattr("ampere_infra.backup.session.Session.sleep", lambda *_: None)
+    monkeypatch.setattr(jobs.time, "sleep", lambda *_: None)
     there.phases = ["running"]
     status, _, complaint = ampere("backup", "home", "--timeout", "1")
     assert status == 1
