@@ -15,14 +15,12 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from tests.cluster.cluster import PROJECT
+from tests.upstream import upstream_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from ampere_infra.settings.home import Versions
-
-UPSTREAM = PROJECT.parent / "shared/upstream"
 
 
 @dataclass(frozen=True)
@@ -109,22 +107,23 @@ def _chart(folder: Path, name: str, version: str, published: Published | None) -
     metadata = {"apiVersion": "v2", "name": name, "version": version, "description": "a stand-in"}
     (chart / "Chart.yaml").write_text(yaml.safe_dump(metadata), encoding="utf-8")
     (chart / "templates/note.yaml").write_text(_NOTE, encoding="utf-8")
-    for schema in UPSTREAM.glob(published.schema) if published else ():
+    for schema in upstream_files(published.schema) if published else ():
         shutil.copy(schema, chart / "values.schema.json")
     if published:
-        _define(chart / "upstream", published)
+        (chart / "upstream").mkdir()
+        for file, text in definitions(published).items():
+            (chart / "upstream" / file).write_text(text, encoding="utf-8")
         (chart / "templates/definitions.yaml").write_text(_DEFINITIONS, encoding="utf-8")
     return chart
 
 
-def _define(folder: Path, published: Published) -> None:
-    folder.mkdir()
-    found = [file for file in UPSTREAM.glob(published.definitions) if file.name not in UNUSED]
-    for file in found:
-        shutil.copy(file, folder)
-    for kind in published.kinds if not found else ():
-        text = yaml.safe_dump(_open(published.group, kind))
-        (folder / f"{kind}.yaml").write_text(text, encoding="utf-8")
+def definitions(published: Published) -> dict[str, str]:
+    """Return upstream's definitions by their files' names, or without its folder open ones."""
+    files = [file for file in upstream_files(published.definitions) if file.name not in UNUSED]
+    if files:
+        return {file.name: file.read_text(encoding="utf-8") for file in files}
+    group = published.group
+    return {f"{kind}.yaml": yaml.safe_dump(_open(group, kind)) for kind in published.kinds}
 
 
 def _open(group: str, kind: str) -> dict[str, object]:

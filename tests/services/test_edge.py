@@ -17,9 +17,9 @@ from ampere_infra import tools
 from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from tests.cluster.cluster import MANAGER
 from tests.cluster.process import eventually
-from tests.tools.crd_schemas import definitions, folders
-from tests.tools.test_charts import helm, whole
-from tests.tools.test_edge_charts import values_of
+from tests.tools.crd_schemas import definitions
+from tests.tools.rendered_charts import edge_values_of, helm, whole
+from tests.upstream import needs_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from tests.cluster.cluster import Cluster
 
-pytestmark = pytest.mark.skipif(not folders(), reason="the folder of upstream schemas is missing")
 CORE = {
     NAMESPACE: "v1",
     "kubernetes:core/v1:ResourceQuota": "v1",
@@ -47,16 +46,22 @@ def core_objects(type_: str) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def edge(cluster: Cluster) -> Cluster:
-    """The cluster with the definitions of all kinds at the edge, and the edge's namespaces."""
-    kinds = {item["kind"] for item in custom_objects(recorded())}
-    paths = [cluster.api.apply(each, MANAGER)["metadata"]["name"] for each in definitions(kinds)]
-    assert len(paths) == len(kinds)
-    for item in custom_objects(recorded()):
-        eventually(lambda item=item: is_known(cluster, item), f"{item['kind']} is served")
+    """The cluster with the edge's namespaces, and what of the edge it knows by itself."""
     for type_ in CORE:
         for thing in core_objects(type_):
             cluster.api.apply(thing, MANAGER)
     return cluster
+
+
+@pytest.fixture(scope="module")
+def defined(edge: Cluster) -> Cluster:
+    """The same with the definitions of all kinds at the edge."""
+    kinds = {item["kind"] for item in custom_objects(recorded())}
+    names = [edge.api.apply(each, MANAGER)["metadata"]["name"] for each in definitions(kinds)]
+    assert len(names) == len(kinds)
+    for item in custom_objects(recorded()):
+        eventually(lambda item=item: is_known(edge, item), f"{item['kind']} is served")
+    return edge
 
 
 def is_known(cluster: Cluster, item: dict[str, Any]) -> bool:
@@ -67,10 +72,11 @@ def is_known(cluster: Cluster, item: dict[str, Any]) -> bool:
     return True
 
 
-def test_every_object_is_admitted_and_a_second_time_changes_nothing(edge: Cluster):
+@needs_upstream
+def test_every_object_is_admitted_and_a_second_time_changes_nothing(defined: Cluster):
     items = [whole(item) for item in custom_objects(recorded())]
-    first = [edge.api.apply(item, MANAGER) for item in items]
-    again = [edge.api.apply(item, MANAGER) for item in items]
+    first = [defined.api.apply(item, MANAGER) for item in items]
+    again = [defined.api.apply(item, MANAGER) for item in items]
     # A generation is of what is asked for; the definitions' defaults of the status are not.
     found = [
         [(one["metadata"]["generation"], one["spec"]) for one in each] for each in (first, again)
@@ -93,6 +99,7 @@ def spoil(item: dict[str, Any], name: str) -> dict[str, Any]:
     return item
 
 
+@needs_upstream
 @pytest.mark.parametrize(
     ("kind", "name", "said"),
     [
@@ -102,14 +109,14 @@ def spoil(item: dict[str, Any], name: str) -> dict[str, Any]:
         ("ClientTrafficPolicy", "https", "targetRefs[*].kind"),
     ],
 )
-def test_the_definitions_own_rules_are_in_force(edge: Cluster, kind: str, name: str, said: str):
+def test_the_definitions_own_rules_are_in_force(defined: Cluster, kind: str, name: str, said: str):
     (item,) = [
         whole(item)
         for item in custom_objects(recorded())
         if (item["kind"], item["metadata"]["name"]) == (kind, name)
     ]
     with pytest.raises(ApiError) as refused:
-        edge.api.apply(spoil(item, name), MANAGER, dry_run=True)
+        defined.api.apply(spoil(item, name), MANAGER, dry_run=True)
     assert said in str(refused.value)
 
 
@@ -180,7 +187,7 @@ def is_ready(pod: dict[str, Any]) -> bool:
 
 def templates(name: str, digest: str) -> list[dict[str, Any]]:
     """The chart's objects for the image with that digest."""
-    values = values_of(name)
+    values = edge_values_of(name)
     values["image"] = values["image"].replace(DIGEST, digest)
     arguments = ("template", name, f"charts/{name}", "--namespace", name)
     result = helm(tools.path, *arguments, values=values)

@@ -9,8 +9,8 @@ import pytest
 from ampere_infra import tools
 from ampere_infra.services import postgresql
 from tests.cluster.process import eventually
-from tests.cluster.stand_ins import UPSTREAM
 from tests.services.conftest import MISSING, home_on
+from tests.upstream import needs_upstream
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_an_interrupted_upgrade_is_healed_by_the_next_up(up):
     assert up.stage.engine.up().ok
 
 
-@pytest.mark.skipif(not UPSTREAM.is_dir(), reason="the folder of upstream schemas is missing")
+@needs_upstream
 def test_a_wrong_value_of_an_upstream_chart_is_refused_before_its_release_is_touched(
     up, monkeypatch
 ):

@@ -9,20 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from home_cluster import ROOT, settings
+from home_cluster import settings
+
+from tests.upstream import upstream_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-UPSTREAM = ROOT.parent / "shared" / "upstream"
 GROUPS = ("gateway-api", "envoy-gateway", "cert-manager")
 CILIUM_SUMS = {"1.20.2": "h1:dqiEGIcXc+gqCLYG/l7VCFJ8GHyb4HUrwbZOpkX5dL8="}
 """The checksum of each version of Cilium, a Go module, that its definitions are taken from."""
-
-
-def folders() -> list[Path]:
-    """The folders of definitions that are here, newest of each project last."""
-    return [folder for group in GROUPS for folder in sorted(UPSTREAM.glob(f"{group}-*/crds"))]
 
 
 def cilium_files(version: str) -> list[Path]:
@@ -42,8 +38,8 @@ def definitions(kinds: set[str]) -> Iterator[dict[str, Any]]:
     """The definitions of ``kinds``; a file is called by the group and the plural of its kind."""
     names = [kind.lower() for kind in kinds]
     plurals = {each for name in names for each in (f"{name}s", f"{name}es", f"{name[:-1]}ies")}
-    published = [file for folder in folders() for file in sorted(folder.glob("*.yaml"))]
-    for file in [*published, *cilium_files(settings().versions.cilium)]:
+    files = [file for group in GROUPS for file in upstream_files(f"{group}-*/crds/*.yaml")]
+    for file in [*files, *cilium_files(settings().versions.cilium)]:
         if file.stem.rpartition("_")[2] in plurals:
             with file.open(encoding="utf-8") as text:
                 found = [each for each in yaml.load_all(text, yaml.CSafeLoader) if each]

@@ -1,25 +1,35 @@
 from __future__ import annotations
 
 import json
-import subprocess
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pulumi_kubernetes as kubernetes
 import pytest
 import yaml
-from home_cluster import ROOT, backed_up, plain, record, recorded, settings
+from home_cluster import ROOT, record, settings
 from jsonschema.validators import validator_for
+from rendered_charts import (
+    CASES,
+    OURS,
+    folder,
+    helm,
+    namespace_of,
+    of,
+    open_objects,
+    pods,
+    rendered,
+    restricted,
+    unknown_keys,
+    values_of,
+)
 
 from ampere_infra.backup.session import COPY_LABEL
 from ampere_infra.rehearsal.doubles.schema import faults, shape_of
+from tests.upstream import needs_upstream, upstream_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from pathlib import Path
-
-    Tool = Callable[[str], Path]
+    from rendered_charts import Tool
 
 KNOWN_GROUPS = {
     "": kubernetes.core,
@@ -30,117 +40,6 @@ KNOWN_GROUPS = {
     "storage.k8s.io": kubernetes.storage,
 }
 OUR_OPERATORS = {"postgresql.cnpg.io", "barmancloud.cnpg.io"}
-OURS = ["dbt", "local-path", "minio", "postgresql"]
-CASES = [*OURS, "minio backed-up", "postgresql backed-up"]
-"""Each chart with the values of a home as it is, and of one with backups and a restore."""
-UPSTREAM = ROOT.parent / "shared" / "upstream"
-CNPG = next(iter(sorted(UPSTREAM.glob("cloudnative-pg-*"))), None)
-CILIUM = next(iter(sorted(UPSTREAM.glob("cilium-*"))), None)
-needs_cnpg = pytest.mark.skipif(CNPG is None, reason="the folder of upstream schemas is missing")
-needs_cilium = pytest.mark.skipif(
-    CILIUM is None, reason="the folder of upstream schemas is missing"
-)
-
-
-def whole(value: Any) -> Any:
-    """``value`` with the whole numbers that the engine's mocks hand over as floats."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, dict):
-        return {key: whole(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [whole(item) for item in value]
-    return value
-
-
-def values_of(name: str) -> dict[str, Any]:
-    """The values that the program really gives to a release."""
-    release, _, backup = name.partition(" ")
-    return whole(plain((backed_up() if backup else recorded()).release(release)["values"]))
-
-
-def folder(name: str) -> str:
-    return f"charts/{name.partition(' ')[0]}"
-
-
-def namespace_of(name: str) -> str:
-    release = name.partition(" ")[0]
-    return "airflow" if release == "dbt" else release
-
-
-def helm(tool: Tool, *arguments: str, values: dict[str, Any]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [tool("helm"), *arguments, "--values", "-"],
-        input=json.dumps(values),
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=ROOT,
-        timeout=120,
-    )
-
-
-@cache
-def objects(helm_program: Path, name: str) -> list[dict[str, Any]]:
-    """What the chart renders with the values that the program gives to it."""
-    result = helm(
-        lambda _: helm_program,
-        *("template", name.partition(" ")[0], folder(name), "--namespace", namespace_of(name)),
-        values=values_of(name),
-    )
-    assert result.returncode == 0, result.stderr
-    return [item for item in yaml.safe_load_all(result.stdout) if item]
-
-
-def rendered(tool: Tool, name: str) -> list[dict[str, Any]]:
-    return objects(tool("helm"), name)
-
-
-def of(items: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
-    return [item for item in items if item["kind"] == kind]
-
-
-def pods(items: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The pod specifications in ``items``, by the object that they are in."""
-    for item in items:
-        name = item["metadata"]["name"]
-        if item["kind"] in {"Deployment", "StatefulSet", "DaemonSet", "Job"}:
-            yield name, item["spec"]["template"]["spec"]
-        elif item["kind"] == "CronJob":
-            yield name, item["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-        elif item["kind"] == "ConfigMap" and "pod.yaml" in item["data"]:
-            yield name, yaml.safe_load(item["data"]["pod.yaml"])["spec"]
-
-
-def restricted(pod: dict[str, Any]) -> list[str]:
-    """What in ``pod`` Pod Security's level ``restricted`` would refuse."""
-    wrong = [key for key in ("hostNetwork", "hostPID", "hostIPC") if pod.get(key)]
-    allowed = {"configMap", "emptyDir", "secret", "projected", "persistentVolumeClaim"}
-    for volume in pod.get("volumes", []):
-        wrong += [f"volume {kind}" for kind in volume.keys() - {"name"} - allowed]
-    outer = pod.get("securityContext", {})
-    for container in [*pod.get("initContainers", []), *pod["containers"]]:
-        inner = container.get("securityContext", {})
-        context = {**outer, **inner}
-        wrong += [] if context.get("runAsNonRoot") is True else ["runAsNonRoot"]
-        wrong += ["runAsUser"] if context.get("runAsUser") == 0 else []
-        profile = context.get("seccompProfile", {}).get("type")
-        wrong += [] if profile in {"RuntimeDefault", "Localhost"} else ["seccompProfile"]
-        wrong += [] if inner.get("allowPrivilegeEscalation") is False else ["escalation"]
-        wrong += [] if inner.get("capabilities", {}).get("drop") == ["ALL"] else ["capabilities"]
-        wrong += [f"hostPort {port}" for port in container.get("ports", []) if "hostPort" in port]
-    return wrong
-
-
-def unknown_keys(schema: dict[str, Any], value: Any, path: str = "") -> list[str]:
-    """The keys of ``value`` that ``schema`` does not name where it names any."""
-    if not isinstance(value, dict) or not schema.get("properties"):
-        return []
-    known: dict[str, Any] = schema["properties"]
-    wrong = [f"{path}/{key}" for key in value.keys() - known.keys()]
-    for key in value.keys() & known.keys():
-        wrong += unknown_keys(known[key], value[key], f"{path}/{key}")
-    return wrong
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -155,20 +54,6 @@ def test_a_value_that_a_chart_does_not_know_is_refused(tool: Tool, name: str):
     result = helm(tool, "template", folder(name), values=values)
     assert result.returncode != 0
     assert "imgae" in result.stderr
-
-
-def open_objects(schema: Any, path: str = "") -> Iterator[str]:
-    """Where ``schema`` takes keys that it does not name."""
-    if isinstance(schema, list):
-        for index, item in enumerate(schema):
-            yield from open_objects(item, f"{path}/{index}")
-    if not isinstance(schema, dict):
-        return
-    closed = "additionalProperties" in schema or schema.get("maxProperties") == 0
-    if schema.get("type") == "object" and not closed:
-        yield path
-    for key, item in schema.items():
-        yield from open_objects(item, f"{path}/{key}")
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -457,13 +342,13 @@ def test_a_dbt_task_is_a_pod_that_airflow_can_fill_in(tool: Tool):
 
 
 def definition(group: str, plural: str) -> dict[str, Any]:
-    assert CNPG is not None
-    text = (CNPG / "crds" / f"{group}_{plural}.yaml").read_text(encoding="utf-8")
+    (file,) = upstream_files(f"cloudnative-pg-*/crds/{group}_{plural}.yaml")
+    text = file.read_text(encoding="utf-8")
     (version,) = yaml.safe_load(text)["spec"]["versions"]
     return version["schema"]["openAPIV3Schema"]
 
 
-@needs_cnpg
+@needs_upstream
 @pytest.mark.parametrize("name", ["postgresql", "postgresql backed-up"])
 def test_database_objects_fit_the_operators_definitions(tool: Tool, name: str):
     checked = 0
@@ -478,7 +363,7 @@ def test_database_objects_fit_the_operators_definitions(tool: Tool, name: str):
     assert checked >= 3
 
 
-@needs_cnpg
+@needs_upstream
 @pytest.mark.parametrize(
     ("name", "schema_file"),
     [
@@ -487,17 +372,17 @@ def test_database_objects_fit_the_operators_definitions(tool: Tool, name: str):
     ],
 )
 def test_the_operators_charts_take_our_values(name: str, schema_file: str):
-    assert CNPG is not None
-    schema = json.loads((CNPG / schema_file).read_text(encoding="utf-8"))
+    (file,) = upstream_files(f"cloudnative-pg-*/{schema_file}")
+    schema = json.loads(file.read_text(encoding="utf-8"))
     values = values_of(name)
     validator_for(schema)(schema).validate(values)
     assert unknown_keys(schema, values) == []
 
 
-@needs_cilium
+@needs_upstream
 def test_ciliums_chart_takes_our_values():
-    assert CILIUM is not None
-    schema = json.loads((CILIUM / "values.schema.json").read_text(encoding="utf-8"))
+    (file,) = upstream_files("cilium-*/values.schema.json")
+    schema = json.loads(file.read_text(encoding="utf-8"))
     values = values_of("cilium")
     validator_for(schema)(schema).validate(values)
     assert unknown_keys(schema, values) == [], "the schema itself does not refuse them"

@@ -10,16 +10,28 @@ from typing import TYPE_CHECKING, Any
 import jsonschema
 import pytest
 import yaml
-from crd_schemas import UPSTREAM, folders, write_schemas
+from crd_schemas import write_schemas
 from edge_cluster import DIGEST, custom_objects, record, recorded, settings
-from home_cluster import ROOT, plain
+from home_cluster import ROOT
 from jsonschema.validators import validator_for
-from test_charts import helm, of, open_objects, pods, restricted, unknown_keys, whole
-from test_pods import requests, size, thousandths
+from rendered_charts import (
+    edge_values_of,
+    helm,
+    of,
+    open_objects,
+    pods,
+    requests,
+    restricted,
+    size,
+    thousandths,
+    unknown_keys,
+    whole,
+)
 
 from ampere_infra.platform import metadata
 from ampere_infra.rehearsal.doubles.schema import faults, shape_of
 from ampere_infra.settings.quotas import allowance
+from tests.upstream import needs_upstream, upstream_files
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +40,6 @@ if TYPE_CHECKING:
     Tool = Callable[[str], Path]
 
 CHARTS = ["api", "website"]
-needs_definitions = pytest.mark.skipif(
-    not folders(), reason="the folder of upstream schemas is missing"
-)
 VARIANTS = {
     "as they are": settings(),
     "keys alone": settings(api={"jwt": ()}),
@@ -57,18 +66,12 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> str:
     return write_schemas(tmp_path_factory.mktemp("schemas"), kinds)
 
 
-def values_of(name: str, chosen: Any = None) -> dict[str, Any]:
-    """The values that the program really gives to a release."""
-    asked = recorded() if chosen is None else record(chosen)
-    return whole(plain(asked.release(name)["values"]))
-
-
 @cache
 def rendered(helm_program: Path, name: str, variant: str) -> list[dict[str, Any]]:
     result = helm(
         lambda _: helm_program,
         *("template", name, f"charts/{name}", "--namespace", name),
-        values=values_of(name, VARIANTS[variant]),
+        values=edge_values_of(name, VARIANTS[variant]),
     )
     assert result.returncode == 0, result.stderr
     return [item for item in yaml.safe_load_all(result.stdout) if item]
@@ -81,7 +84,7 @@ def the(tool: Tool, name: str, kind: str, variant: str = "as they are") -> dict[
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_a_chart_passes_helms_lint(tool: Tool, name: str):
-    result = helm(tool, "lint", "--strict", f"charts/{name}", values=values_of(name))
+    result = helm(tool, "lint", "--strict", f"charts/{name}", values=edge_values_of(name))
     assert result.returncode == 0, result.stdout + result.stderr
 
 
@@ -102,7 +105,7 @@ def test_a_chart_passes_helms_lint(tool: Tool, name: str):
     ids=lambda value: json.dumps(value) if isinstance(value, dict) else "",
 )
 def test_values_that_would_not_do_are_refused(tool: Tool, name: str, change: Any, said: str):
-    result = helm(tool, "template", f"charts/{name}", values={**values_of(name), **change})
+    result = helm(tool, "template", f"charts/{name}", values={**edge_values_of(name), **change})
     assert result.returncode != 0
     assert said in result.stderr
 
@@ -180,8 +183,8 @@ def test_the_quotas_hold_gateway_and_certificates_in_the_middle_of_an_upgrade():
 
     (proxy,) = [item["spec"] for item in custom_objects(recorded()) if item["kind"] == "EnvoyProxy"]
     default = {"cpu": 20, "memory": 64 * 1024**2}
-    controller, envoy = twice(values_of("envoy-gateway")), twice(proxy)
-    issuer = twice(values_of("cert-manager"))
+    controller, envoy = twice(edge_values_of("envoy-gateway")), twice(proxy)
+    issuer = twice(edge_values_of("cert-manager"))
     needed = {
         # Beside Envoy runs its shutdown manager, and a Job makes certificates.
         "envoy-gateway-system": [
@@ -241,7 +244,7 @@ def test_the_two_charts_differ_in_their_name_alone():
     assert templates("api") == templates("website"), "a change of one is a change of both"
 
 
-@needs_definitions
+@needs_upstream
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_object_at_the_edge_fits_its_definition(tool: Tool, variant: str, place: str):
     items = [whole(item) for item in custom_objects(record(VARIANTS[variant]))]
@@ -257,7 +260,7 @@ def test_the_policy_that_closes_the_metadata_address_is_one_to_cilium(tool: Tool
     assert kubeconform(tool, place, [content])["summary"]["invalid"] == 1, "names are checked"
 
 
-@needs_definitions
+@needs_upstream
 def test_a_key_that_the_definition_does_not_name_is_noticed(tool: Tool, place: str):
     items = [whole(item) for item in custom_objects(recorded())]
     policy = next(item for item in items if item["metadata"]["name"] == "api-jwt")
@@ -279,21 +282,21 @@ def kubeconform(tool: Tool, place: str, items: list[dict[str, Any]]) -> dict[str
     return json.loads(result.stdout)
 
 
-@needs_definitions
+@needs_upstream
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_cert_managers_chart_takes_our_values(variant: str):
-    (folder,) = UPSTREAM.glob("cert-manager-*")
-    schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
-    values = values_of("cert-manager", VARIANTS[variant])
+    (file,) = upstream_files("cert-manager-*/values.schema.json")
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    values = edge_values_of("cert-manager", VARIANTS[variant])
     validator_for(schema)(schema).validate(values)
     with pytest.raises(jsonschema.ValidationError):
         validator_for(schema)(schema).validate({**values, "cdrs": {}})
 
 
-@needs_definitions
+@needs_upstream
 def test_ciliums_chart_takes_our_values():
-    (folder,) = UPSTREAM.glob("cilium-*")
-    schema = json.loads((folder / "values.schema.json").read_text(encoding="utf-8"))
-    values = values_of("cilium")
+    (file,) = upstream_files("cilium-*/values.schema.json")
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    values = edge_values_of("cilium")
     validator_for(schema)(schema).validate(values)
     assert unknown_keys(schema, values) == []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from test_charts import OURS, pods, rendered, values_of
+from rendered_charts import OURS, pods, rendered, requests, size, thousandths, values_of
 
 from ampere_infra.settings.quotas import HOME
 
@@ -17,7 +17,6 @@ NEEDS_TOKEN = {"local-path-provisioner": "it watches claims and makes volumes"}
 NAMESPACES = {"dbt": "airflow", "local-path": "local-path-storage"}
 TASKS = 1
 """Pods of Airflow's tasks that run while it is upgraded."""
-UNITS = {"Ki": 1024, "Mi": 1024**2, "Gi": 1024**3}
 
 
 @pytest.mark.parametrize("chart", OURS)
@@ -42,24 +41,6 @@ AIRFLOW_WITHOUT = ("dagProcessor", "migrateDatabaseJob", "createUserJob")
 def test_a_part_of_airflow_that_never_asks_the_api_server_has_no_token(part):
     account = values_of("airflow")[part]["serviceAccount"]
     assert account["automountServiceAccountToken"] is False
-
-
-def requests(values: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """The requests of each container in ``values``, by where they stand."""
-    if not isinstance(values, dict):
-        return
-    if "requests" in values:
-        yield path, values["requests"]
-    for key, value in values.items():
-        yield from requests(value, (*path, key))
-
-
-def thousandths(text: str) -> int:
-    return int(text[:-1]) if text.endswith("m") else 1000 * int(text)
-
-
-def size(text: str) -> int:
-    return int(text[:-2]) * UNITS[text[-2:]]
 
 
 @pytest.mark.parametrize("chart", OURS)
