@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ampere_infra.platform.quantity import quantity
+from ampere_infra.settings.moments import moment
 from ampere_infra.settings.recovery import NEVER, Recovery
 
 if TYPE_CHECKING:
@@ -76,7 +77,15 @@ def _recovery(recovery: Recovery) -> dict[str, Any]:
         "recovery": {
             "generation": recovery.generation,
             "source": recovery.source or "",
-            "targetTime": recovery.to or "",
+            "targetTime": _target_time(recovery.to),
             "kept": list(recovery.kept),
         }
     }
+
+
+def _target_time(to: str | None) -> str:
+    """Return ``to`` as ``recovery_target_time`` takes it: PostgreSQL refuses there an RFC 3339 "Z".
+
+    The operator has passed that on as it is: https://github.com/cloudnative-pg/cloudnative-pg/issues/10819
+    """
+    return f"{moment(to):%Y-%m-%d %H:%M:%S.%f}+00" if to else ""

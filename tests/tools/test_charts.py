@@ -312,7 +312,7 @@ def test_a_restore_is_a_new_cluster_and_the_old_one_sleeps_on_its_volumes(tool: 
     assert sorted(clusters) == ["postgresql", "postgresql-2"]
     new, old = clusters["postgresql-2"], clusters["postgresql"]
     assert new["spec"]["bootstrap"]["recovery"]["recoveryTarget"] == {
-        "targetTime": "2026-11-20T10:00:00Z"
+        "targetTime": "2026-11-20 10:00:00.000000+00"
     }
     (source,) = new["spec"]["externalClusters"]
     assert source["name"] == new["spec"]["bootstrap"]["recovery"]["source"]

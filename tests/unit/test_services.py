@@ -442,7 +442,7 @@ def test_a_restored_database_is_another_cluster_that_its_consumers_are_led_to():
     assert recovery == {
         "generation": 2,
         "source": "postgresql",
-        "targetTime": "2026-11-20T10:00:00Z",
+        "targetTime": "2026-11-20 10:00:00.000000+00",
         "kept": ["postgresql"],
     }
     connection = plain(backed_up().of(SECRET)["airflow-keys"])["stringData"]["connection"]
