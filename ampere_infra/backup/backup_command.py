@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.backup import jobs
 from ampere_infra.backup.errors import BackupError
+from ampere_infra.backup.mark import PATIENCE, mark
 from ampere_infra.settings.namespaces import POSTGRESQL
 from ampere_infra.settings.sizes import told_size
 
@@ -42,7 +43,8 @@ def back_up(session: Session) -> None:
     except KeyboardInterrupt:
         session.say("both go on in the cluster; only the waiting has ended")
         raise
-    _tell(session, name)
+    _tell_copied(session, name)
+    _tell_end(session, cluster)
 
 
 def _backup(name: str, cluster: str) -> dict[str, object]:
@@ -58,11 +60,20 @@ def _backup(name: str, cluster: str) -> dict[str, object]:
     }
 
 
-def _tell(session: Session, name: str) -> None:
+def _tell_copied(session: Session, name: str) -> None:
     for line in jobs.log(session, name).splitlines():
         kind, _, rest = line.partition(": ")
         if kind == "copied":
             for bucket in json.loads(f"[{rest}]"):
                 size = told_size(bucket["size"])
                 session.say(f"  bucket {bucket['bucket']}: {bucket['objects']} objects, {size}")
-    session.say("done: `ampere restore` can go back to this moment")
+
+
+def _tell_end(session: Session, cluster: str) -> None:
+    if mark(session, session.clusters().get(cluster)):
+        session.say("done: `ampere restore` can go back to this moment")
+    else:
+        session.say(
+            f"done, but PostgreSQL's log of since then did not arrive in {PATIENCE} seconds: until "
+            "it does, `ampere restore` cannot be sure of this moment"
+        )

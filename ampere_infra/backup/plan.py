@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.backup.catalogue import Archive, Catalogue, Contents, Copy, told_oldest
 from ampere_infra.backup.errors import BackupError, WrongInputError
+from ampere_infra.backup.mark import mark, rows
 from ampere_infra.settings.moments import spelled_moment
-from ampere_infra.settings.namespaces import POSTGRESQL
 from ampere_infra.settings.recovery import Recovery, cluster_name
 from ampere_infra.settings.sizes import told_size
 
@@ -25,6 +25,12 @@ SIZES = (
     "where not datistemplate and datname <> 'postgres' order by 1"
 )
 
+UNCERTAIN = (
+    "if no later change is in the archive, PostgreSQL will not start, and `pulumi up` says of",
+    "the new cluster that it is not ready; nothing is lost then: the same command with --to and",
+    "the time of that moment restores all of the archive",
+)
+
 
 @dataclass(frozen=True)
 class DatabasePlan:
@@ -36,6 +42,8 @@ class DatabasePlan:
     current: str
     databases: tuple[str, ...]
     """What is in use now, in words."""
+    certain: bool
+    """Whether the archive is known to hold a transaction of after the point in time."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +74,17 @@ def plan_database(session: Session, catalogue: Catalogue, when: datetime) -> Dat
         )
     clusters = session.clusters()
     settings = session.settings.recovery
+    current = clusters.get(settings.cluster)
+    marked = mark(session, current) if archive.name == settings.cluster else None
+    certain = marked is not None and marked > when
+    reached = certain or (archive.until is not None and archive.until >= when)
     return DatabasePlan(
         archive=archive,
         base=base,
-        recovery=_next(settings, archive, when, clusters, catalogue),
+        recovery=_next(settings, archive, when if reached else None, clusters, catalogue),
         current=settings.cluster,
-        databases=_databases(session, clusters.get(settings.cluster)),
+        databases=_databases(session, current),
+        certain=certain,
     )
 
 
@@ -100,7 +113,7 @@ def plan_buckets(session: Session, catalogue: Catalogue, when: datetime) -> Buck
 def _next(
     settings: Recovery,
     archive: Archive,
-    when: datetime,
+    until: datetime | None,
     clusters: Mapping[str, Object],
     catalogue: Catalogue,
 ) -> Recovery:
@@ -109,11 +122,10 @@ def _next(
     generation = settings.generation
     while cluster_name(generation) in taken:
         generation += 1
-    whole = archive.until is not None and archive.until >= when
     return Recovery(
         generation=generation,
         source=archive.name,
-        to=when.isoformat().replace("+00:00", "Z") if whole else None,
+        to=until and until.isoformat().replace("+00:00", "Z"),
         kept=tuple(sorted(clusters)),
     )
 
@@ -121,12 +133,8 @@ def _next(
 def _databases(session: Session, cluster: Object | None) -> tuple[str, ...]:
     if cluster is None:
         return ("none: it was not made yet",)
-    primary = cluster.get("status", {}).get("currentPrimary")
-    words = ("psql", "-XAtq", "-F", " ", "-c", SIZES)
     with suppress(BackupError):
-        place = ("--namespace", POSTGRESQL, "--container", "postgres", str(primary))
-        rows = session.kubectl.run("exec", *place, "--", *words).split("\n")
-        pairs = [row.rsplit(" ", 1) for row in rows if row.strip()]
+        pairs = [row.rsplit(" ", 1) for row in rows(session, cluster, SIZES)]
         return tuple(f"database {name}: {told_size(int(size))}" for name, size in pairs)
     return ("databases that do not answer, so their sizes are unknown",)
 
@@ -139,6 +147,7 @@ def told_database(plan: DatabasePlan, when: datetime, now: datetime) -> Iterator
     yield f"  from the archive {plan.archive.name}, base backup of {_aged(plan.base, now)}"
     if recovery.to is not None:
         yield f"  with all changes until {recovery.to}"
+        yield from () if plan.certain else (f"  {line}" for line in UNCERTAIN)
     elif plan.archive.until is None:
         yield "  without any later change: none was archived"
     else:

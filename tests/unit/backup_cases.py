@@ -9,6 +9,8 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Any
 
+from ampere_infra.backup.mark import ARCHIVED, COMMIT, SWITCH
+
 BACKUPS, CLUSTERS = "backups.postgresql.cnpg.io", "clusters.postgresql.cnpg.io"
 API = "https://192.168.1.29:6443"
 SURVEY = """\
@@ -59,6 +61,12 @@ class FakeCluster:
     jobs: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     survey: str = SURVEY
     sizes: str = "airflow 52428800\nplatform 8388608\n"
+    clock: float = 4e9
+    """What the database's clock says, in seconds since 1970."""
+    archived: list[str] = field(
+        default_factory=lambda: ["", "00000001.history", "000000010000000000000008"]
+    )
+    """The last file in the archive, each time it is asked for; the last stays."""
     made: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     def arguments(self, name: str) -> list[str]:
@@ -111,6 +119,12 @@ class FakeCluster:
         pod, words = rest[4], rest[rest.index("--") + 1 :]
         assert pod in {f"{name}-1" for name in self.clusters}
         assert words[0] == "psql"
+        if COMMIT in words:
+            assert words[-1] == SWITCH, "after the transaction, not with it"
+            return f"{self.clock}\n000000010000000000000008\n"
+        if words[-1] == ARCHIVED:
+            self.archived = [*self.archived[1:]] or self.archived
+            return f"{self.archived[0]}\n"
         return self.sizes
 
     def _get(self, rest: list[str], _: str) -> Any:

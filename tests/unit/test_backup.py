@@ -73,6 +73,16 @@ def test_a_backup_makes_both_copies_and_says_what_was_copied(ampere, there):
     assert "waiting for the operator" in told, "each step is told"
     assert told.count(": started") == 1, "and told once"
     assert "bucket warehouse: 3 objects, 2.0 KiB" in told
+    assert told.endswith("done: `ampere restore` can go back to this moment\n")
+
+
+def test_a_backup_whose_log_does_not_arrive_says_so(ampere, there, monkeypatch):
+    monkeypatch.setattr(jobs, "PAUSE", 30)
+    monkeypatch.setattr(jobs.time, "sleep", lambda *_: None)
+    there.archived = ["000000010000000000000007.00000028.backup"]
+    status, told, _ = ampere("backup", "home")
+    assert status == 0, "both copies are whole"
+    assert "PostgreSQL's log of since then did not arrive in 120 seconds" in told
 
 
 def test_a_backup_that_fails_lets_the_other_copy_end(ampere, there):
@@ -244,12 +254,65 @@ def test_a_copy_that_cannot_be_taken_back_leaves_the_database_alone(ampere, ther
     assert recovery_in(stack) == NEVER, "so that the same command can be run again"
 
 
-def test_what_is_not_archived_is_said_and_all_that_is_is_taken(ampere, stack):
+def test_a_database_that_answers_makes_any_moment_one_that_recovery_can_stop_at(
+    ampere, there, stack
+):
+    """Its clock passes the moment, so the transaction put into the archive is of after it."""
+    there.survey = there.survey.replace("2025-03-03T12:00:00Z", "2025-03-02T09:00:00Z")
+    status, told, _ = ampere("restore", "home", "--to", "2025-03-03T13:30:00Z", "--yes")
+    assert status == 0
+    assert "with all changes until 2025-03-03T13:30:00Z\n" in told
+    assert "PostgreSQL will not start" not in told
+    assert recovery_in(stack).to == "2025-03-03T13:30:00Z"
+
+
+DEAD: dict[str, dict[str, object]] = {
+    "it does not answer": {"fails": {"exec": "unable to upgrade connection"}},
+    "it is not made yet": {"clusters": []},
+    "its log does not arrive": {"archived": ["000000010000000000000007"]},
+    "its clock is behind": {"clock": 1.0},
+    "it says something else": {"clock": "psql: warning"},
+}
+
+
+@pytest.mark.parametrize("how", DEAD)
+def test_without_a_transaction_of_after_the_moment_it_is_said_what_may_happen(
+    how, ampere, there, stack, monkeypatch
+):
+    monkeypatch.setattr(jobs, "PAUSE", 30)
+    monkeypatch.setattr(jobs.time, "sleep", lambda *_: None)
+    for name, value in DEAD[how].items():
+        setattr(there, name, value)
+    status, told, _ = ampere("restore", "home", "--to", "2025-03-03T11:59:00Z", "--yes")
+    assert status == 0
+    assert "  if no later change is in the archive, PostgreSQL will not start" in told
+    assert recovery_in(stack).to == "2025-03-03T11:59:00Z", (
+        "all of the archive would also bring back what the moment was chosen to leave out"
+    )
+
+
+@pytest.mark.parametrize("how", DEAD)
+def test_what_is_not_archived_is_said_and_all_that_is_is_taken(
+    how, ampere, there, stack, monkeypatch
+):
+    monkeypatch.setattr(jobs, "PAUSE", 30)
+    monkeypatch.setattr(jobs.time, "sleep", lambda *_: None)
+    for name, value in DEAD[how].items():
+        setattr(there, name, value)
     status, told, _ = ampere("restore", "home", "--to", "2025-03-03T13:30:00Z", "--yes")
     assert status == 0
     assert "until 2025-03-03T12:00:00Z:" in told
     assert "the last 90 minutes before 2025-03-03T13:30:00Z are in no archive" in told
     assert recovery_in(stack).to is None, "PostgreSQL ends in an error before a time it never saw"
+
+
+def test_the_archive_of_an_earlier_generation_gets_no_transaction_any_more(ampere, there, stack):
+    assert ampere("restore", "home", "--to", "2025-03-02T10:00:00Z", "--yes")[0] == 0
+    there.clusters = ["postgresql", "postgresql-2"]
+    status, told, _ = ampere("restore", "home", "--to", "2025-03-02T11:00:00Z", "--yes")
+    assert status == 0
+    assert "PostgreSQL will not start" in told, "what is in use writes to another archive"
+    assert recovery_in(stack).to == "2025-03-02T11:00:00Z"
 
 
 @pytest.mark.parametrize(("only", "kinds"), [("postgresql", 1), ("minio", 2)])
