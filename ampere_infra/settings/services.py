@@ -29,6 +29,7 @@ from ampere_infra.settings.types import (
     Schedule,
     Seconds,
     Size,
+    TaggedImage,
 )
 
 SCHEDULER_MEMORY = 1024 * MIB
@@ -51,8 +52,9 @@ class Images(Model):
     """Makes buckets, users and policies."""
     airflow: ImageReference
     """Airflow; its tag begins with Airflow's version."""
-    dbt: ImageReference
-    """dbt with DuckDB, for Airflow's tasks."""
+    dbt: TaggedImage
+    """dbt with DuckDB, for Airflow's tasks. You build it, so it has no digest before that; write it
+    behind the tag once it is pushed."""
 
 
 class Domains(Model):

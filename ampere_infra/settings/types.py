@@ -46,6 +46,7 @@ __all__ = [
     "Size",
     "StackSettings",
     "Subnet",
+    "TaggedImage",
     "Version",
 ]
 
@@ -98,14 +99,16 @@ def _url(schemes: str, example: str) -> Written:
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _NAME = rf"(?=.{{1,253}}$){_LABEL}(?:\.{_LABEL})*"
 _REGISTRY = rf"(?=[^/]*[.:]){_LABEL}(?:\.{_LABEL})*(?::[0-9]+)?"
-_IMAGE = (
+_TAGGED = (
     rf"{_REGISTRY}/[a-z0-9]+(?:[._/-]+[a-z0-9]+)*"
-    r":(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127}(?:@sha256:[0-9a-f]{64})?"
+    r":(?!latest(?:@|$))[A-Za-z0-9_][A-Za-z0-9._-]{0,127}"
 )
+_DIGEST = "@sha256:[0-9a-f]{64}"
+_PINNED_EXAMPLE = f"docker.io/library/busybox:1.37.0@sha256:{'0123456789abcdef' * 4}"
 
 
 def _read_image(text: str) -> str:
-    if re.fullmatch(_IMAGE, text) is not None:
+    if re.fullmatch(f"{_TAGGED}(?:{_DIGEST})?", text) is not None:
         return text
     name, _, _ = text.partition("@")
     if name.endswith(":latest"):
@@ -113,6 +116,15 @@ def _read_image(text: str) -> str:
     tagless = "/" in name and ":" not in name.rpartition("/")[2]
     wrong = "has no tag" if tagless else "is no image reference"
     raise ValueError(f"{wrong}; write REGISTRY/NAME:TAG, such as docker.io/library/busybox:1.37.0")
+
+
+def _read_pinned_image(text: str) -> str:
+    if "@" in _read_image(text):
+        return text
+    raise ValueError(
+        "has no digest; write REGISTRY/NAME:TAG@sha256:DIGEST, as the registry or the build "
+        "prints it"
+    )
 
 
 Processors = Annotated[Cpu, Written(Cpu.parse, Cpu.PATTERN, "500m")]
@@ -176,8 +188,12 @@ Registry = Annotated[
         _REGISTRY, "write the registry's name, with its port if it has one", "mirror.lan:5000"
     ),
 ]
-ImageReference = Annotated[str, Written(_read_image, _IMAGE, "docker.io/library/busybox:1.37.0")]
-"""A container image with its tag; ``latest`` and no tag at all are refused."""
+ImageReference = Annotated[str, Written(_read_pinned_image, _TAGGED + _DIGEST, _PINNED_EXAMPLE)]
+"""A container image with tag and digest: what runs is what was looked at."""
+TaggedImage = Annotated[
+    str, Written(_read_image, f"{_TAGGED}(?:{_DIGEST})?", "docker.io/library/busybox:1.37.0")
+]
+"""A container image with its tag, for what is yet to be built; ``latest`` is refused."""
 Bucket = Annotated[
     str,
     matching(

@@ -49,13 +49,6 @@ SPOILT = {
             "Let's Encrypt refuses it"
         ),
     ),
-    "an image without a digest": (
-        {"api": {"image": "ghcr.io/ampere/api:1.4.0"}},
-        (
-            "ampere:api.image: 'ghcr.io/ampere/api:1.4.0': has no digest; write "
-            "REGISTRY/NAME:TAG@sha256:DIGEST, as the build prints it"
-        ),
-    ),
     "an image of another registry": (
         {
             "registry": {"server": "registry.ampere.eu"},
@@ -100,6 +93,7 @@ MISSHAPEN = {
     "a port of root's": {"api": {"port": 443}},
     "a path without a slash": {"website": {"ready_path": "ready"}},
     "no pods": {"website": {"replicas": 0}},
+    "an image without a digest": {"api": {"image": "ghcr.io/ampere/api:1.4.0"}},
     "an image of today": {"api": {"image": "ghcr.io/ampere/api:latest"}},
     "another authority": {"certificates": {"authority": "live"}},
     "a provider that cert-manager has not": {"certificates": {"challenge": "hetzner"}},

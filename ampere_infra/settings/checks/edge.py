@@ -103,15 +103,6 @@ def mail_can_arrive(s: Edge) -> Iterator[Mistake]:
         yield wrong(s.certificates.email, remedy, "certificates", "email")
 
 
-def images_have_digests(s: Edge) -> Iterator[Mistake]:
-    """What runs is what was built, and another digest is another release."""
-    for name, workload in _workloads(s):
-        image = getattr(workload, "image", "@sha256:")
-        if "@sha256:" not in image:
-            remedy = "has no digest; write REGISTRY/NAME:TAG@sha256:DIGEST, as the build prints it"
-            yield wrong(image, remedy, name, "image")
-
-
 def images_are_of_the_registry(s: Edge) -> Iterator[Mistake]:
     """The token of the registry opens no other one."""
     server = s.registry.server
@@ -161,7 +152,6 @@ CHECKS = (
     names_can_be_certified,
     names_are_outside,
     mail_can_arrive,
-    images_have_digests,
     images_are_of_the_registry,
     pods_can_grow,
     requests_fit_into_memory,

@@ -39,8 +39,12 @@ def _minor(version: str) -> str:
     return version.rpartition(".")[0]
 
 
+def _undigested(image: str) -> str:
+    return image.partition("@")[0]
+
+
 def _tag(image: str) -> str:
-    return image.partition("@")[0].rpartition(":")[2]
+    return _undigested(image).rpartition(":")[2]
 
 
 def _key(version: str) -> tuple[int, ...]:
@@ -114,7 +118,7 @@ def airflow_goes_with_its_chart(s: HomeSettings) -> Iterator[Mistake]:
     release = _AIRFLOW.get(_minor(chart))
     if release is not None and not re.match(rf"{re.escape(release)}([.-]|$)", tag):
         remedy = f"does not go with the chart {chart}, which configures Airflow {release}"
-        yield wrong(s.images.airflow, remedy, "images", "airflow")
+        yield wrong(_undigested(s.images.airflow), remedy, "images", "airflow")
 
 
 def postgresql_goes_with_its_operator(s: HomeSettings) -> Iterator[Mistake]:
@@ -123,7 +127,8 @@ def postgresql_goes_with_its_operator(s: HomeSettings) -> Iterator[Mistake]:
     majors = _CLOUDNATIVE_PG.get(_minor(chart))
     if majors is not None and re.split(r"[.-]", tag, maxsplit=1)[0] not in majors:
         remedy = f"does not go with the operator's chart {chart}; it runs PostgreSQL "
-        yield wrong(s.images.postgresql, remedy + ", ".join(majors), "images", "postgresql")
+        told = remedy + ", ".join(majors)
+        yield wrong(_undigested(s.images.postgresql), told, "images", "postgresql")
 
 
 def local_path_is_safe(s: ClusterSettings) -> Iterator[Mistake]:
@@ -131,7 +136,7 @@ def local_path_is_safe(s: ClusterSettings) -> Iterator[Mistake]:
     image = s.images.local_path_provisioner
     if (version := _key(_tag(image))) and version < _key(_LOCAL_PATH):
         remedy = f"has known vulnerabilities; use v{_LOCAL_PATH} or later"
-        yield wrong(image, remedy, "images", "local_path_provisioner")
+        yield wrong(_undigested(image), remedy, "images", "local_path_provisioner")
 
 
 def repository_has_the_version(s: ClusterSettings) -> Iterator[Mistake]:
