@@ -68,7 +68,11 @@ class ClusterSpec:
     token_ttl_minutes: int
     audit: Audit
     workloads_on_control_plane: bool = False
-    """Leave out the control plane's taint: a cluster of one node has nowhere else to run pods."""
+    """Let kubeadm not mark the control plane: a cluster of one node has nowhere else to run pods.
+
+    Neither by its taint nor by its labels, of which ``exclude-from-external-load-balancers`` would
+    keep the node's address from Services.
+    """
     may_join_tailnet: bool = False
     """Bring the program that joins a tailnet, now or later."""
     tailnet: Tailnet | None = None

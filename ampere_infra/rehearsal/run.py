@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from ampere_infra import tools
 from ampere_infra.rehearsal.keeping import CLOUDS, deleted_but_kept, imports, spared
 from ampere_infra.rehearsal.leaks import Canary, canaries, generated, search_files
+from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.progress import Progress
 from ampere_infra.rehearsal.project import SOURCE, FolderError, Project
 from ampere_infra.rehearsal.stage import TOOLS, Stage, default_folder, staged
@@ -103,6 +104,7 @@ class _Rehearsal:
         up = self._must(self.engine.up(on_step=Progress(plan.events.changes, self.say)))
         self.verdict.created = up.events.counts["create"]
         self.say(f"up: {self.verdict.created} created, {up.seconds:.1f} s")
+        self.verdict.add(self.stage.world.part(Cluster).unreachable())
         self.stage.world.export(self.stage.project.rendered)
         imports(self.engine.export(), self.stage.project.rendered)
 

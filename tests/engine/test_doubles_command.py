@@ -12,8 +12,10 @@ import yaml
 from providers import RefusedError, message, providers, value
 
 from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
+from ampere_infra.bootstrap.node.control_plane import CONFIG
 from ampere_infra.machines.seed import nocloud_image
 from ampere_infra.rehearsal.doubles.values import UNKNOWN, Secret, is_secret
+from ampere_infra.rehearsal.places.cluster import Cluster, Key, Thing
 from ampere_infra.rehearsal.places.hosts import Hosts
 from ampere_infra.rehearsal.places.hypervisor import Hypervisor
 
@@ -31,7 +33,7 @@ class Home:
     """Two machines that let one key in."""
 
     def __init__(self, made, folder):
-        self.made, self.folder = made, folder
+        self.made, self.folder, self.files = made, folder, []
         self.key = made.create("tls:index/privateKey:PrivateKey", "key", algorithm="ED25519")
         self.ca = made.create("tls:index/privateKey:PrivateKey", "ca", algorithm="ECDSA")
         self.cert = made.create(
@@ -49,7 +51,7 @@ class Home:
     def boot(self, name, address, more, mac=None, config_mac=None):
         user_data = {
             "users": [{"name": "a", "ssh_authorized_keys": [value(self.key, "publicKeyOpenssh")]}],
-            "write_files": [{"path": "/etc/birth", "content": f"{name} {more}\n"}],
+            "write_files": [{"path": "/etc/birth", "content": f"{name} {more}\n"}, *self.files],
         }
         lan: dict[str, Any] = {"addresses": [f"{address}/24"]}
         if config_mac:
@@ -94,6 +96,24 @@ class Home:
 def home(tmp_path):
     with providers() as made:
         yield Home(made, tmp_path)
+
+
+@pytest.mark.parametrize(("skipped", "gets"), [([], False), (["mark-control-plane"], True)])
+def test_a_gateway_gets_the_address_of_a_control_plane_that_kubeadm_did_not_mark(
+    home, skipped, gets
+):
+    told = yaml.safe_dump({"kind": "InitConfiguration", "skipPhases": skipped})
+    home.made.delete(home.machine)
+    home.files.append({"path": CONFIG, "content": told})
+    home.boot("other", MASTER, "")
+    home.control_plane()
+    cluster = home.made.world.part(Cluster)
+    key = Key("gateway.networking.k8s.io/v1", "Gateway", "gateway", "public")
+    cluster.things[key] = Thing({}, {}, "")
+    said = "".join(cluster.unreachable())
+    assert ("gets no address" in said) is not gets, said
+    cluster.nodes.add("worker")
+    assert cluster.unreachable() == [], "another node will do"
 
 
 def test_any_other_command_succeeds_and_says_nothing(home):

@@ -202,13 +202,21 @@ def test_a_template_that_names_an_unknown_value_is_an_error() -> None:
         render("bootstrap/sshd.conf.j2")
 
 
+def told_to_kubeadm(**change: Any) -> dict[str, Any]:
+    file = files_of(HOME.born(HOME.master, **change))["/etc/ampere/kubeadm-init.yaml"]
+    return next(yaml.safe_load_all(file))
+
+
 def test_workloads_may_run_on_the_control_plane_of_a_single_node() -> None:
-    path = "/etc/ampere/kubeadm-init.yaml"
-    taints = [
-        next(yaml.safe_load_all(files_of(HOME.born(HOME.master, **change))[path]))[
-            "nodeRegistration"
-        ]["taints"]
-        for change in ({}, {"workloads_on_control_plane": True})
-    ]
-    assert taints[0][0]["key"] == "node-role.kubernetes.io/control-plane"
-    assert taints[1] == []
+    usual, single = told_to_kubeadm(), told_to_kubeadm(workloads_on_control_plane=True)
+    [taint] = usual["nodeRegistration"]["taints"]
+    assert taint["key"] == "node-role.kubernetes.io/control-plane"
+    assert single["nodeRegistration"]["taints"] == []
+
+
+def test_load_balancers_may_lead_to_the_control_plane_of_a_single_node() -> None:
+    usual, single = told_to_kubeadm(), told_to_kubeadm(workloads_on_control_plane=True)
+    assert "mark-control-plane" not in usual["skipPhases"], (
+        "it keeps them away from a home's master"
+    )
+    assert set(single["skipPhases"]) - set(usual["skipPhases"]) == {"mark-control-plane"}

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BUILT_IN = ("default", "kube-system", "kube-public", "kube-node-lease")
 """Namespaces that every cluster is born with."""
+EXCLUDED = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""The label of a node whose address no Service gets."""
 
 
 @dataclass(frozen=True)
@@ -77,13 +79,30 @@ class Cluster:
     control_plane: str = ""
     """The machine that the API server runs on."""
     node_ports: dict[int, Key] = field(default_factory=dict[int, Key])
+    excluded: set[str] = field(default_factory=set[str])
+    """Nodes that carry ``EXCLUDED``."""
 
-    def live_on(self, owner: str, machine: str) -> None:
-        """Begin on ``owner``, or go on there with what it holds."""
+    def live_on(self, owner: str, machine: str, *, excluded: bool) -> None:
+        """Begin on ``owner``, or go on there with what it holds.
+
+        ``excluded`` says whether kubeadm gave the node the label ``EXCLUDED``.
+        """
         if self.owner != owner:
             self._clear()
         self.owner, self.control_plane = owner, machine
         self.nodes.add(machine)
+        if excluded:
+            self.excluded.add(machine)
+
+    def unreachable(self) -> list[str]:
+        """Say which Gateways get no address, because Cilium's node IPAM skips every node.
+
+        That label is enough (``nodeIncludedPredicate`` of its operator/pkg/nodeipam).
+        """
+        gateways = [str(key) for key in self.things if key.kind == "Gateway"]
+        if self.nodes - self.excluded:
+            return []
+        return [f"{each} gets no address: every node is labelled {EXCLUDED}" for each in gateways]
 
     def has_namespace(self, name: str) -> bool:
         """Tell whether there is a namespace of that name."""
@@ -109,6 +128,7 @@ class Cluster:
         self.things.clear()
         self.releases.clear()
         self.nodes.clear()
+        self.excluded.clear()
         self.node_ports.clear()
         self.owner = self.control_plane = ""
 

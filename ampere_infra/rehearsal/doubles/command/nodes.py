@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from ampere_infra.bootstrap.node import encryption
+from ampere_infra.bootstrap.node import control_plane, encryption
 from ampere_infra.bootstrap.node.core import Failed
 from ampere_infra.bootstrap.units import TAILNET_PROGRAM
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
@@ -20,6 +20,7 @@ from ampere_infra.rehearsal.doubles.kind import RefusalError
 from ampere_infra.rehearsal.doubles.tls.keys import load
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.places.machines import Machines
+from ampere_infra.templates import parse
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.places.machines import Booted
@@ -31,6 +32,7 @@ HOST_KEY = "cat /etc/ssh/ssh_host_ed25519_key.pub"
 _TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
 CA, TOKEN, API = "CA", "TOKEN", "CONTROL_PLANE_CREATED"
 KEY = "encryption "
+MARKING = "mark-control-plane"
 
 
 class Nodes:
@@ -70,7 +72,7 @@ class Nodes:
         if marker in (API, "API_STABLE"):
             self._must(node, marker, CA in node.marks, "kubeadm-init.service waits for its CA")
             node.marks.setdefault(API, "")
-            self.cluster.live_on(node.owner, node.name)
+            self.cluster.live_on(node.owner, node.name, excluded=_is_marked(node))
         elif marker == "NODE_JOINED":
             self._join(node)
         node.marks[marker] = ""
@@ -139,6 +141,15 @@ class Nodes:
         for key in [mark for mark in node.marks if mark.startswith("roster")]:
             del node.marks[key]
         node.marks[f"roster {' '.join(workers)}"] = ""
+
+
+def _is_marked(node: Booted) -> bool:
+    """Tell whether kubeadm labels the control plane, as it does unless the phase is left out.
+
+    Which labels these are is built in (``labelsToAdd`` of kubeadm's phases/markcontrolplane).
+    """
+    told = node.born_of.files.get(control_plane.CONFIG) if node.born_of else None
+    return told is None or MARKING not in parse(told)[0]["skipPhases"]
 
 
 def _digest_of_token(stdin: str) -> str:
