@@ -90,13 +90,14 @@ class Server(Model):
     """The one server: control plane, gateway and everything else run on it."""
 
     name: DnsLabel
-    """The server's, its host's and its Kubernetes node's name; unique in the Hetzner project."""
+    """The server's, its host's and its Kubernetes node's name; unique in the Hetzner project.
+    Never changes: another one is refused."""
     type: TypeName
     """Hetzner's name of its size; a change of it restarts the server in the new size."""
     location: Location
-    """Where it stands; matters at birth only, since no server moves."""
+    """Where it stands. Never changes, since no server and no address moves: another is refused."""
     distribution: Literal["ubuntu-24.04", "debian-13"] = "ubuntu-24.04"
-    """Hetzner's image of that name; matters at birth only."""
+    """Hetzner's image of that name; a change of it is one of the user-data."""
     backups: Flag = False
     """Whether Hetzner keeps a copy of the disk of each of the last seven days, for a fifth more."""
     protect: Flag = True
@@ -109,7 +110,7 @@ class PrivateNetwork(Model):
     """The private network that the server is attached to."""
 
     range: Subnet
-    """The whole network; subnets are parts of it. Matters at birth only."""
+    """The whole network; subnets are parts of it. Never changes: another one is refused."""
     subnet: Subnet
     """The part that servers get addresses of."""
     address: Address

@@ -18,6 +18,7 @@ from ampere_infra.machines.hetzner import (
     HetznerSite,
     Records,
     RecordsArgs,
+    birth,
 )
 from ampere_infra.machines.ways import to_node
 from ampere_infra.platform.certificates import CertManager, CertManagerArgs
@@ -58,8 +59,10 @@ def build() -> None:
     judge(settings)
     secrets = sops.read("api", secrets_file("api"))
 
-    pki = ClusterPki("pki", specs.pki(settings))
-    site = HetznerSite("site", specs.site(settings, Cloud(secrets.hcloud_token), pki))
+    kept = pulumi.ResourceOptions(protect=settings.server.protect)
+    born_as = pulumi.ResourceOptions(depends_on=[birth("birth", specs.born_with(settings), kept)])
+    pki = ClusterPki("pki", specs.pki(settings), born_as)
+    site = HetznerSite("site", specs.site(settings, Cloud(secrets.hcloud_token), pki), born_as)
     membership = specs.membership(settings, secrets)
     server, born = _machine(settings, site, pki)
     tailnet = _tailnet(settings, server, membership)

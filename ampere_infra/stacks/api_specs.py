@@ -68,6 +68,16 @@ def site(settings: ApiSettings, cloud: Cloud, pki: ClusterPki) -> HetznerSiteArg
     )
 
 
+def born_with(settings: ApiSettings) -> dict[str, str]:
+    """Return the settings that can never be others, by their paths."""
+    return {
+        "cluster.name": settings.cluster.name,
+        "server.name": settings.server.name,
+        "server.location": settings.server.location,
+        "network.range": str(settings.network.range),
+    }
+
+
 def server(settings: ApiSettings) -> ServerSpec:
     """Return the server."""
     wanted = settings.server

@@ -1,5 +1,6 @@
 """Servers at Hetzner. Nothing outside this package knows that Hetzner rents them out."""
 
+from ampere_infra.machines.hetzner.birth import birth
 from ampere_infra.machines.hetzner.cloud import Cloud
 from ampere_infra.machines.hetzner.machine import HetznerMachine, HetznerMachineArgs, ServerSpec
 from ampere_infra.machines.hetzner.records import Records, RecordsArgs
@@ -14,4 +15,5 @@ __all__ = [
     "Records",
     "RecordsArgs",
     "ServerSpec",
+    "birth",
 ]

@@ -1,0 +1,79 @@
+"""What cannot change while the server lives is refused by its name, and replaces nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from drill import API, Drill
+
+from ampere_infra.rehearsal.places.hetzner import HetznerCloud
+from ampere_infra.settings.load import read_stack_file
+
+CHANGES = {
+    "cluster.name": ("ampere-api", "other"),
+    "server.name": ("ampere-api", "other"),
+    "server.location": ("fsn1", "nbg1"),
+    "network.range": ("10.20.0.0/16", "10.20.0.0/17"),
+}
+
+
+@pytest.fixture(scope="module")
+def drill():
+    """A stack whose runs begin where the test says: complete."""
+    with Drill(stack="api", config_file=API) as found:
+        found.stage.project.write(settings(protect=False))
+        up = found.stage.engine.up()
+        assert up.ok, up.output
+        found.save("open")
+        found.stage.project.write(settings())
+        assert found.stage.engine.up().ok
+        found.save("protected")
+        yield found
+
+
+def settings(**server: object) -> dict[str, Any]:
+    config: dict[str, Any] = read_stack_file(API)
+    config["ampere:server"] |= server
+    return config
+
+
+def changed(path: str, value: str, **server: object) -> dict[str, Any]:
+    config = settings(**server)
+    section, _, key = path.partition(".")
+    config[f"ampere:{section}"][key] = value
+    return config
+
+
+@pytest.mark.parametrize("setting", CHANGES)
+@pytest.mark.parametrize("protect", [False, True], ids=["open", "protected"])
+def test_what_cannot_change_is_refused_and_nothing_is_touched(drill, setting, protect):
+    old, new = CHANGES[setting]
+    drill.restore("protected" if protect else "open")
+    before = drill.world.snapshot()
+    drill.stage.project.write(changed(setting, new, protect=protect, on_user_data_change="replace"))
+    for run in (drill.stage.engine.preview, drill.stage.engine.up):
+        refused = run()
+        assert not refused.ok
+        assert f"ampere:{setting} is {new}, and was {old}" in refused.output
+        assert f"Write {old} again" in refused.output, "what to do is said"
+        assert "Traceback" not in refused.output
+        assert drill.world.snapshot() == before, "not even with the word replace"
+    drill.stage.project.write(settings(protect=protect))
+    again = drill.stage.engine.preview()
+    assert again.ok, again.output
+    left = [step for step in again.events.changes if not step.type.startswith("ampere:")]
+    assert left == [], "written back, it is as before, but for names of components in the state"
+
+
+def test_another_subnet_and_address_leave_the_server_its_life(drill):
+    drill.restore("open")
+    [before] = drill.world.part(HetznerCloud).servers()
+    config = settings(protect=False)
+    config["ampere:network"] |= {"subnet": "10.20.2.0/24", "address": "10.20.2.10"}
+    drill.stage.project.write(config)
+    up = drill.stage.engine.up()
+    assert up.ok, up.output
+    [after] = drill.world.part(HetznerCloud).servers()
+    assert after.id == before.id
+    assert [net["ip"] for net in after.fields["networks"]] == ["10.20.2.10"]
