@@ -56,7 +56,7 @@ class CertManagerArgs:
     definitions: Sequence[pulumi.Resource]
     """What brings Gateway API's definitions: without them its controller does not start."""
     token: pulumi.Input[str] | None = None
-    """The DNS provider's API token, a secret; needed unless the challenge is ``http-01``."""
+    """The DNS provider's API token, a secret; none where the challenge is ``http-01``."""
 
 
 class CertManager(pulumi.ComponentResource):
@@ -92,13 +92,8 @@ class CertManager(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _token(self, namespace: Namespace, args: CertManagerArgs) -> None:
-        if args.settings.challenge == "http-01":
-            return
         if args.token is None:
-            raise ValueError(
-                f"ampere:certificates.challenge is {args.settings.challenge}: its API token is "
-                "missing among the stack's secrets (docs/edge.md)"
-            )
+            return
         entries = {TOKEN_KEY: args.token}
         credentials(CredentialsArgs(TOKEN_SECRET, namespace.ready_name, entries, args.target), self)
 

@@ -58,12 +58,13 @@ def build() -> None:
     settings = from_engine("api")
     judge(settings)
     secrets = sops.read("api", secrets_file("api"))
+    membership = specs.membership(settings, secrets)
+    dns_token = specs.dns_token(settings, secrets)
 
     kept = pulumi.ResourceOptions(protect=settings.server.protect)
     born_as = pulumi.ResourceOptions(depends_on=[birth("birth", specs.born_with(settings), kept)])
     pki = ClusterPki("pki", specs.pki(settings), born_as)
     site = HetznerSite("site", specs.site(settings, Cloud(secrets.hcloud_token), pki), born_as)
-    membership = specs.membership(settings, secrets)
     server, born = _machine(settings, site, pki)
     tailnet = _tailnet(settings, server, membership)
     machine = tailnet.machine
@@ -81,7 +82,7 @@ def build() -> None:
     guard = MetadataGuard("metadata", MetadataGuardArgs(target.after(cilium.release)), in_cluster)
     guarded = target.after(guard.policy)
     LocalPath("storage", specs.storage(settings, guarded), in_cluster)
-    public = _gateway(settings, secrets, guarded, in_cluster)
+    public = _gateway(settings, dns_token, guarded, in_cluster)
     urls = _services(settings, secrets, guarded, public, in_cluster)
 
     _export(settings, site, kubeconfig, machine, urls)
@@ -155,10 +156,12 @@ def _in_cluster(
 
 
 def _gateway(
-    settings: ApiSettings, secrets: ApiSecrets, target: Target, in_cluster: pulumi.ResourceOptions
+    settings: ApiSettings,
+    dns_token: pulumi.Output[str] | None,
+    target: Target,
+    in_cluster: pulumi.ResourceOptions,
 ) -> PublicGateway:
     controller = EnvoyGateway("gateway-controller", specs.controller(settings, target), in_cluster)
-    token = secrets.output("dns_token") if secrets.dns_token else None
     certificates = CertManager(
         "certificates",
         CertManagerArgs(
@@ -166,7 +169,7 @@ def _gateway(
             version=settings.versions.cert_manager,
             settings=settings.certificates,
             definitions=[controller.release],
-            token=token,
+            token=dns_token,
         ),
         in_cluster,
     )

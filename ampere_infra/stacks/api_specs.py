@@ -158,6 +158,21 @@ def membership(settings: ApiSettings, secrets: ApiSecrets) -> Membership | None:
     )
 
 
+def dns_token(settings: ApiSettings, secrets: ApiSecrets) -> pulumi.Output[str] | None:
+    """Return what opens the DNS that the challenge is answered in, if it is answered there.
+
+    Raises:
+        SecretsError: it is, and there is no token for it.
+    """
+    challenge = settings.certificates.challenge
+    if challenge == "http-01":
+        return None
+    if secrets.dns_token is None:
+        remedy = f"dns_token is missing, which ampere:certificates.challenge {challenge} needs"
+        raise SecretsError(secrets_file("api").as_posix(), remedy)
+    return secrets.output("dns_token")
+
+
 def node(settings: ApiSettings, address: IPv4Address) -> NodeSpec:
     """Return the only node; Hetzner's servers have one disk."""
     return NodeSpec(settings.server.name, Role.CONTROL_PLANE, address, None)

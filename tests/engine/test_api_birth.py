@@ -1,13 +1,16 @@
-"""What cannot change while the server lives is refused by its name, and replaces nothing."""
+"""What is refused before anything is planned: what cannot change, and a secret that is missing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+import yaml
 from drill import API, Drill
 
 from ampere_infra.rehearsal.places.hetzner import HetznerCloud
+from ampere_infra.rehearsal.run import rehearse
+from ampere_infra.secrets.model import generate
 from ampere_infra.settings.load import read_stack_file
 
 CHANGES = {
@@ -77,3 +80,18 @@ def test_another_subnet_and_address_leave_the_server_its_life(drill):
     [after] = drill.world.part(HetznerCloud).servers()
     assert after.id == before.id
     assert [net["ip"] for net in after.fields["networks"]] == ["10.20.2.10"]
+
+
+def test_a_dns_challenge_without_its_token_is_told_as_text(tmp_path, monkeypatch):
+    values = {name: secret for name, secret in generate("api").items() if name != "dns_token"}
+    monkeypatch.setattr("ampere_infra.rehearsal.project.generate", lambda _stack: values)
+    file = tmp_path / "Pulumi.api.yaml"
+    config = settings()
+    config["ampere:certificates"]["challenge"] = "cloudflare"
+    file.write_text(yaml.safe_dump({"config": config}), encoding="utf-8")
+    lines: list[str] = []
+    code = rehearse("api", file, tmp_path / "out", say=lines.append)
+    said = "\n".join(lines)
+    assert code == 2, said
+    assert "dns_token is missing, which ampere:certificates.challenge cloudflare needs" in said
+    assert "Traceback" not in said

@@ -12,10 +12,11 @@ from edge_cluster import API_DOMAIN, KEYS, custom_objects, record, recorded, set
 from home_cluster import NAMESPACE, POLICY, RELEASE, SECRET, SECRET_MARK, plain
 
 from ampere_infra.platform import metadata
-from ampere_infra.platform.certificates import CertManager, CertManagerArgs, issuer, values
+from ampere_infra.platform.certificates import issuer, values
 from ampere_infra.platform.cilium import NODE_ADDRESS_CLASS
-from ampere_infra.platform.target import Target
+from ampere_infra.secrets.model import ApiSecrets, SecretsError, generate
 from ampere_infra.services.api import encoded
+from ampere_infra.stacks import api_specs
 
 WORKLOADS = ["api", "website"]
 
@@ -159,10 +160,18 @@ def test_a_dns_provider_is_given_its_token_by_a_secrets_name(challenge: str, fie
     assert asked.release("cert-manager")["values"]["dns01RecursiveNameserversOnly"] is True
 
 
-def test_a_dns_challenge_without_a_token_is_refused():
-    chosen = settings(certificates={"challenge": "cloudflare"}).certificates
-    with pytest.raises(ValueError, match="challenge is cloudflare: its API token is missing"):
-        CertManager("x", CertManagerArgs(Target((), 10), "1.21.1", chosen, []))
+@pytest.mark.parametrize("challenge", ["cloudflare", "digitalocean"])
+def test_a_dns_challenge_without_a_token_is_told_as_a_missing_secret(challenge: str):
+    chosen = settings(certificates={"challenge": challenge})
+    values = {name: secret for name, secret in generate("api").items() if name != "dns_token"}
+    needed = f"dns_token is missing, which ampere:certificates.challenge {challenge} needs"
+    with pytest.raises(SecretsError, match=needed):
+        api_specs.dns_token(chosen, ApiSecrets.parse(values, "file"))
+
+
+def test_a_token_that_no_challenge_needs_goes_nowhere():
+    secrets = ApiSecrets.parse(generate("api"), "file")
+    assert api_specs.dns_token(settings(), secrets) is None
 
 
 def test_cert_managers_definitions_outlive_its_release():
