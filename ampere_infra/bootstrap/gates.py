@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 PAUSE: Final = 3
 """Seconds between two looks at a marker."""
 BLOCKED_GRACE: Final = 30
-"""Seconds that a stage must have been blocked for: it may be mended by what goes on elsewhere."""
+"""Seconds that a stage must have been blocked for: it may be mended by what goes on elsewhere.
+
+The first try after that which ends blocked again decides: a try that goes on may well succeed.
+"""
 GRACE: Final = 300
 """Seconds that the engine waits longer than a gate, which knows better why nothing came."""
 
@@ -82,7 +85,8 @@ def script(  # noqa: PLR0913 - tests have places of their own
         deadline: after so many seconds it gives up, with the end of the units' journal.
         state: the folder of the markers.
         pause: seconds between two looks.
-        blocked: the folder where the node says what only a person can change; it gives up then.
+        blocked: the folder where the node says what only a person can change; it gives up when
+            that is written again and again.
     """
     return render(
         "bootstrap/gate.j2",

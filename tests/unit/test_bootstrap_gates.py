@@ -103,20 +103,74 @@ def test_a_gate_says_every_15_seconds_what_it_waits_for(tmp_path: Path) -> None:
     ]
 
 
+@pytest.fixture
+def blocked(tmp_path: Path) -> Path:
+    """Where the node says what only a person can change: the disk was full at the last try."""
+    folder = tmp_path / "blocked"
+    folder.mkdir()
+    (folder / "packages").write_text("ampere-node packages: the disk is full\n")
+    return folder
+
+
+def meanwhile(bin_folder: Path, text: str) -> Path:
+    """Run ``text`` at each look of the gate, the how manieth is in ``$look``; return its record."""
+    record = bin_folder / "slept"
+    look = f'echo "$1" >> "{record}"; look=$(wc -l < "{record}")'
+    (bin_folder / "sleep").write_text(f"#!/bin/sh\n{look}\n{text}\n")
+    return record
+
+
+def seconds(record: Path) -> int:
+    return sum(map(int, record.read_text().split()))
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_a_gate_gives_up_early_where_only_a_person_can_help(
-    tmp_path: Path, bin_folder: Path
+    tmp_path: Path, bin_folder: Path, blocked: Path, shell: str
 ) -> None:
-    blocked = tmp_path / "blocked"
-    blocked.mkdir()
-    (blocked / "packages").write_text("ampere-node packages: the disk is full\n")
+    again = f'[ $((look % 5)) -ne 0 ] || echo "the disk is full, try $look" > {blocked}/packages'
+    slept = meanwhile(bin_folder, again)
+    text = gates.script("node", some(tmp_path), 900, str(tmp_path), blocked=str(blocked))
+    done = wait(text, shell)
+    assert done.returncode == 1
+    assert done.stderr.endswith(
+        "node: OS_READY will not come before somebody changes this:\nthe disk is full, try 10\n"
+    )
+    assert seconds(slept) == 30, "half a minute's patience"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash"])
+def test_a_gate_waits_for_the_try_after_somebody_has_helped(
+    tmp_path: Path, bin_folder: Path, blocked: Path, shell: str
+) -> None:
+    slept = meanwhile(bin_folder, f'[ "$look" -ne 100 ] || touch "{tmp_path}/OS_READY"')
+    text = gates.script("node", some(tmp_path), 900, str(tmp_path), blocked=str(blocked))
+    done = wait(text, shell)
+    assert done.returncode == 0, done.stderr
+    assert seconds(slept) == 300, "the words of the last try stay until this one ends"
+    assert "somebody" not in done.stderr
+
+
+def test_what_somebody_helped_first_is_no_reason_to_give_up_the_rest(
+    tmp_path: Path, bin_folder: Path, blocked: Path
+) -> None:
+    (blocked / "data-disk").write_text("it holds something that is not ours\n")
+    helped = f'[ "$look" -ne 30 ] || rm "{blocked}/data-disk"'
+    meanwhile(bin_folder, f'{helped}; [ "$look" -ne 60 ] || touch "{tmp_path}/OS_READY"')
+    text = gates.script("node", some(tmp_path), 900, str(tmp_path), blocked=str(blocked))
+    assert wait(text).returncode == 0
+
+
+def test_a_try_that_is_blocked_again_after_minutes_ends_the_wait(
+    tmp_path: Path, bin_folder: Path, blocked: Path
+) -> None:
+    again = f'[ "$look" -ne 100 ] || echo "the disk is full, again" > {blocked}/packages'
+    slept = meanwhile(bin_folder, again)
     text = gates.script("node", some(tmp_path), 900, str(tmp_path), blocked=str(blocked))
     done = wait(text)
     assert done.returncode == 1
-    assert done.stderr.endswith(
-        "node: OS_READY will not come before somebody changes this:\n"
-        "ampere-node packages: the disk is full\n"
-    )
-    assert len((bin_folder / "slept").read_text().split()) <= 11, "half a minute's patience"
+    assert done.stderr.endswith("the disk is full, again\n")
+    assert seconds(slept) == 300
 
 
 def test_a_gate_really_waits(tmp_path: Path) -> None:
