@@ -16,6 +16,8 @@ class Floor:
     version: str
     """The oldest that will do; any where it is empty."""
     remedy: str
+    ask: str = "--version"
+    """What has it print its version."""
 
 
 HOST: Final = {
@@ -23,8 +25,10 @@ HOST: Final = {
     "qemu-system-x86_64": Floor("6.2", "sudo apt install qemu-system-x86"),
     "curl": Floor("7.68", "sudo apt install curl"),
     "flock": Floor("", "sudo apt install util-linux"),
+    # 8.5 is the first that knows KnownHostsCommand, by which a gate pins a machine's key.
+    "ssh": Floor("8.5", "sudo apt install openssh-client", "-V"),
     # 1.15.6 is the first whose `stream` knows proxy_socket_keepalive.
-    "nginx": Floor("1.15.6", "sudo apt install nginx libnginx-mod-stream"),
+    "nginx": Floor("1.15.6", "sudo apt install nginx libnginx-mod-stream", "-v"),
     "dnsmasq": Floor("", "sudo apt install dnsmasq-base"),
 }
 """Of the KVM host; libvirt's and QEMU's are Ubuntu 22.04's, the oldest that is looked after."""

@@ -136,6 +136,7 @@ SOUND = (
     "host: programs/virsh",
     "host: programs/qemu-system-x86_64",
     "host: programs/dnsmasq",
+    "host: programs/ssh",
     "host: memory and processors/memory",
 )
 

@@ -188,6 +188,8 @@ def test_missing_programs_are_named_with_their_packages(host: KvmHostDouble, tmp
     assert "sudo apt install libvirt-clients" in done.stderr
     assert "nginx is missing" in done.stderr
     assert "kubectl is missing" in done.stderr
+    for name in ("ssh", "ssh-agent", "ssh-add"):
+        assert f"{name} is missing" in done.stderr, "gates run it on the host"
 
 
 def test_without_the_front_nginx_and_sudo_are_not_asked_for(host: KvmHostDouble):

@@ -28,6 +28,8 @@ session|oppie libvirt kvm
 account|oppie libvirt kvm
 fine|virsh|/usr/bin/virsh
 fine|curl|/usr/bin/curl
+fine|ssh-agent|/usr/bin/ssh-agent
+fine|ssh-add|/usr/bin/ssh-add
 fine|ssh-keyscan|/usr/bin/ssh-keyscan
 fine|flock|/usr/bin/flock
 fine|kubectl|/snap/bin/kubectl
@@ -41,6 +43,7 @@ version|virsh|10.0.0
 version|qemu-system-x86_64|QEMU emulator version 8.2.2 (Debian 1:8.2.2+ds-0ubuntu1)
 version|curl|curl 8.5.0 (x86_64-pc-linux-gnu) libcurl/8.5.0
 version|flock|flock from util-linux 2.39.3
+version|ssh|OpenSSH_9.6p1 Ubuntu-3ubuntu13.14, OpenSSL 3.0.13 30 Jan 2024
 version|kubectl|Client Version: v1.36.1
 version|nginx|nginx version: nginx/1.24.0 (Ubuntu)
 version|dnsmasq|Dnsmasq version 2.90  Copyright (c) 2000-2024 Simon Kelley

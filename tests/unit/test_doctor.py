@@ -463,6 +463,30 @@ CASES = [
     ),
     case("programs/flock", UNKNOWN, "not looked at", "-version|flock"),
     case(
+        "programs/ssh",
+        BAD,
+        "8.2; 8.5 or newer",
+        *("-version|ssh", "version|ssh|OpenSSH_8.2p1 Ubuntu-4ubuntu0.13, OpenSSL 1.1.1f"),
+        remedy=(HOST, "apt install openssh-client"),
+    ),
+    case(
+        "programs/ssh",
+        UNKNOWN,
+        "no version",
+        *("-version|ssh", "version|ssh|Segmentation fault"),
+        remedy=(HOST, "ssh -V"),
+    ),
+    case(
+        "programs/ssh-agent",
+        BAD,
+        "ssh-agent is missing",
+        *(
+            "-fine|ssh-agent",
+            "wrong|ssh-agent|ssh-agent is missing|sudo apt install openssh-client",
+        ),
+        remedy=(HOST, "apt install openssh-client"),
+    ),
+    case(
         "programs/kubectl",
         BAD,
         "kubectl is missing",
@@ -509,7 +533,7 @@ def test_a_good_host_is_fine_in_every_point():
     assert set(found) - checked <= {
         *("addresses/ampere-k8s-master", "addresses/ampere-k8s-node2"),
         *("addresses/ampere-k8s-node3", "names/s3.minio.local", "names/airflow.local"),
-        *("programs/virsh", "programs/dnsmasq", "programs/ssh-keyscan"),
+        *("programs/virsh", "programs/dnsmasq", "programs/ssh-keyscan", "programs/ssh-add"),
     }, "every other check is spoilt once"
 
 

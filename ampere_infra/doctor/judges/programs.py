@@ -21,7 +21,8 @@ def programs(s: HomeSettings, facts: Facts) -> Iterator[Finding]:
         wanted = {"nginx": s.host.apply_nginx, "dnsmasq": s.network.mode == "nat"}.get(name, True)
         if wanted:
             yield _program(name, floor, facts)
-    yield ready(facts, "ssh-keyscan")
+    for name in ("ssh-agent", "ssh-add", "ssh-keyscan"):
+        yield ready(facts, name)
     yield _kubectl(s.versions.kubernetes, facts)
 
 
@@ -33,7 +34,7 @@ def _program(name: str, floor: Floor, facts: Facts) -> Finding:
         return bad(name, f"{name} is missing", on_host(floor.remedy))
     found = version_in(" ".join(printed))
     if found is None:
-        return unknown(name, "it tells no version", on_host(f"{name} --version"))
+        return unknown(name, "it tells no version", on_host(f"{name} {floor.ask}"))
     if is_older(found, floor.version):
         return bad(name, f"{found}; {floor.version} or newer is needed", on_host(floor.remedy))
     return ok(name, found)
