@@ -36,6 +36,7 @@ def probe(s: HomeSettings, **places: object) -> str:
         **PLACES,
     )
     own: dict[str, object] = {
+        "nginx": True,
         "dnsmasq": behind_nat,
         "nodes": [machine.name for machine in machines],
         "addresses": [str(machine.address) for machine in machines],

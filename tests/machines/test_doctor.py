@@ -150,6 +150,7 @@ def test_a_sound_host_is_found_sound_by_itself_and_over_ssh(ground: Ground):
     assert over["this machine: SSH/login"]["verdict"] == "ok"
     assert over["this machine: names/minio.local"]["verdict"] == "ok"
     assert over["host: clock/agrees with this machine"]["verdict"] == "ok"
+    assert over["host: NGINX/stream file"]["verdict"] == "warning", "it is set up by hand"
     assert here["host: account/user"]["found"] == f"root, not {USER}"
 
 

@@ -99,6 +99,26 @@ def test_a_host_with_a_bridge_is_fine(host: KvmHostDouble, places: dict[str, obj
     assert found["network/bridge"].verdict is Verdict.BAD
 
 
+def test_a_front_that_is_set_up_by_hand_is_looked_at_and_never_in_the_way(
+    host: KvmHostDouble, places: dict[str, object]
+):
+    by_hand = home({"ampere:host": {"apply_nginx": False}})
+    found = findings(by_hand, told(host, probe(by_hand, **places)))
+    for check in ("NGINX", "stream module", "stream file"):
+        assert found[f"NGINX/{check}"].verdict is Verdict.OK
+    shutil.rmtree(host.folder / "modules")
+    (host.folder / "stream_file").unlink()
+    found = findings(by_hand, told(host, probe(by_hand, **places)))
+    for check in ("stream module", "stream file"):
+        assert found[f"NGINX/{check}"].verdict is Verdict.WARNING
+    (host.bin / "nginx").rename(host.bin / "nginx-is-gone")
+    few = f"{host.bin}:/usr/bin:/bin"
+    told_of = facts_of(host.run(probe(by_hand, **places), path=few).stdout.splitlines())
+    missing = findings(by_hand, told_of)["NGINX/NGINX"]
+    assert missing.verdict is Verdict.WARNING
+    assert "apply_nginx" not in missing.remedies[0].command, "it is set already"
+
+
 def test_the_probe_reads_and_changes_nothing(host: KvmHostDouble, places: dict[str, object]):
     (host.folder / "definitions" / POOL).write_text("<target><path>/pool</path></target>")
     (host.pool / "node1-data.qcow2").write_bytes(b"written")

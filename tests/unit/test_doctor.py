@@ -19,6 +19,7 @@ from ampere_infra.settings.mac import mac
 OK, WARNING, BAD, UNKNOWN = Verdict.OK, Verdict.WARNING, Verdict.BAD, Verdict.UNKNOWN
 HOST, DEV = Place.HOST, Place.DEV
 OWN_MAC, OTHER_MAC = mac("ampere-k8s", "ampere-k8s-node1"), "52:54:00:00:00:01"
+BY_HAND = {"ampere:host": {"apply_nginx": False}}
 BRIDGED = {
     "ampere:host": {"address": "10.10.10.2"},
     "ampere:network": {"mode": "bridge", "bridge": "br0"},
@@ -385,7 +386,45 @@ CASES = [
         *("-stream_file", "stream_file|yes", "listener|192.168.1.29:6443|"),
     ),
     case("NGINX/port 6443", OK, "NGINX's", 'listener|*:6443|users:(("nginx",pid=7,fd=3))'),
-    case("NGINX/NGINX", OK, "by hand", settings={"ampere:host": {"apply_nginx": False}}),
+    case("NGINX/NGINX", OK, "by hand", settings=BY_HAND),
+    case(
+        "NGINX/NGINX",
+        WARNING,
+        "nginx is missing; set up by hand",
+        *("-fine|nginx", "wrong|nginx|nginx is missing|sudo apt install nginx"),
+        remedy=(HOST, "apt install nginx"),
+        settings=BY_HAND,
+    ),
+    case(
+        "NGINX/stream module",
+        WARNING,
+        "no stream module; set up by hand",
+        *("-fine|stream", "wrong|stream|nginx has no stream module|sudo apt install lib"),
+        remedy=(HOST, "apt install lib"),
+        settings=BY_HAND,
+    ),
+    case(
+        "NGINX/stream file",
+        WARNING,
+        "no /etc/nginx/modules-enabled/90-ampere-k8s-stream.conf; behind NAT",
+        remedy=(DEV, "pulumi preview -s home"),
+        settings=BY_HAND,
+    ),
+    case(
+        "NGINX/stream file",
+        OK,
+        "90-ampere-k8s-stream.conf",
+        *("-stream_file", "stream_file|yes"),
+        settings=BY_HAND,
+    ),
+    case(
+        "NGINX/stream file",
+        UNKNOWN,
+        "not told",
+        "-stream_file",
+        remedy=(HOST, "ls /etc/nginx"),
+        settings=BY_HAND,
+    ),
     # Names
     case(
         "names/minio.local",

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import TYPE_CHECKING
 
 from ampere_infra.bootstrap.spec import API_PORT
-from ampere_infra.doctor.findings import Finding, Place, Remedy, bad, ok, on_host, unknown, warning
+from ampere_infra.doctor.findings import (
+    Finding,
+    Place,
+    Remedy,
+    Verdict,
+    bad,
+    here,
+    ok,
+    on_host,
+    unknown,
+    warning,
+)
 from ampere_infra.doctor.judges.shared import is_ready, ready
+from ampere_infra.platform.nginx import stream_path
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -21,18 +34,40 @@ _EVERYWHERE = ("0.0.0.0", "*", "[::]")  # noqa: S104 - what `ss` says, nothing i
 
 def front(s: HomeSettings, facts: Facts) -> Iterator[Finding]:
     """NGINX is there, may be changed, and has its ports."""
-    if not s.host.apply_nginx:
-        yield ok("NGINX", "put in place by hand (ampere:host.apply_nginx is false)")
-        return
     behind_nat = s.network.mode == "nat"
-    yield ready(facts, "nginx", "NGINX")
+    programs = [ready(facts, "nginx", "NGINX")]
     if behind_nat:
-        yield ready(facts, "stream", "stream module")
+        programs.append(ready(facts, "stream", "stream module"))
+    if not s.host.apply_nginx:
+        yield from map(_by_hand, programs)
+        if behind_nat:
+            yield _stream_file(s, facts)
+        return
+    yield from programs
     yield _rights(facts)
     yield _port(facts, HTTP_PORT, None, known="nginx" in facts.value("server"))
     if behind_nat:
         known = facts.value("stream_file") == "yes"
         yield _port(facts, API_PORT, s.host.address, known=known)
+
+
+def _by_hand(finding: Finding) -> Finding:
+    """Return ``finding`` for a front that a person sets up, who may not have come to it yet."""
+    found = f"{finding.found}; set up by hand (ampere:host.apply_nginx is false)"
+    verdict = Verdict.WARNING if finding.verdict is Verdict.BAD else finding.verdict
+    return replace(finding, verdict=verdict, found=found)
+
+
+def _stream_file(s: HomeSettings, facts: Facts) -> Finding:
+    check, path = "stream file", stream_path(s.cluster.name)
+    there = facts.value("stream_file")
+    if there == "yes":
+        return ok(check, path)
+    if there != "no":
+        return unknown(check, "not told", on_host(f"ls {path}"))
+    found = f"there is no {path}; behind NAT, `pulumi up` reaches the API through it"
+    shown = here("see its text, in the output nginx: pulumi preview -s home")
+    return warning(check, found, shown, on_host(f"write {path}; sudo systemctl reload nginx"))
 
 
 def _rights(facts: Facts) -> Finding:
