@@ -115,8 +115,7 @@ class Ground(AbstractContextManager["Ground"], ABC):
 
     def stop_mirror(self) -> None:
         """Take the packages' mirror away."""
-        self.host.run("pkill", "-f", f"tests.ground.services http {self.mirror_port}")
-        self._mirror.wait()
+        self.host.stop(self._mirror)
 
     def up(self) -> Outcome:
         """Run ``pulumi up`` and tell each step."""

@@ -20,6 +20,7 @@ USER = "keeper"
 ADDRESS = "192.168.254.1"
 """A private one, as the front lets in; nothing outside the host's own namespace has it."""
 
+STOP_SECONDS = 30
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
 _FIRST = ("--fork", "--kill-child", "--mount-proc")
 _WITH_US = ("setpriv", "--pdeathsig=KILL")
@@ -120,6 +121,12 @@ class TestHost:
         self._started.append(process)
         return process
 
+    def stop(self, process: subprocess.Popen[bytes]) -> None:
+        """Stop a program that was started on the host; who entered for it ends with it."""
+        for child in _children(process.pid):
+            os.kill(child, signal.SIGTERM)
+        process.wait(STOP_SECONDS)
+
     def virsh(self, *words: str, check: bool = True) -> str:
         """Ask libvirtd."""
         return self.run(
@@ -143,8 +150,7 @@ class TestHost:
                 stderr=log,
             )
         self._await((self.folder / "ready").exists, "the namespaces", "hold.log")
-        children = Path(f"/proc/{self._holder.pid}/task/{self._holder.pid}/children").read_text()
-        self._init = int(children.split()[0])
+        self._init = _children(self._holder.pid)[0]
         self.start(
             shutil.which("sshd") or "/usr/sbin/sshd",
             "-D",
@@ -212,3 +218,9 @@ class TestHost:
                 return
             time.sleep(0.1)
         raise AssertionError(f"no {what}:\n{(self.folder / log).read_text()[-3000:]}")
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process has started."""
+    told = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in told.split()]
