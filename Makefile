@@ -23,11 +23,11 @@ endif
 PROGRAMS := cloud-init netplan nginx systemd-analyze ssh-keygen curl
 PACKAGES := cloud-init netplan.io nginx-light libnginx-mod-stream systemd openssh-client curl
 # And what the test machines are made with.
-MACHINE_PROGRAMS := libvirtd virsh qemu-system-x86_64 qemu-img dnsmasq iptables ip sshd mmdebstrap \
-    grub-mkimage sfdisk mke2fs gpg xz nsenter
+MACHINE_PROGRAMS := libvirtd virsh qemu-system-x86_64 qemu-img dnsmasq iptables nft ip sshd \
+    mmdebstrap grub-mkimage sfdisk mke2fs gpg xz nsenter
 MACHINE_PACKAGES := libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils dnsmasq-base \
-    iptables iproute2 openssh-server mmdebstrap debian-archive-keyring grub-pc-bin grub-common \
-    fdisk e2fsprogs gnupg xz-utils util-linux
+    iptables nftables iproute2 openssh-server mmdebstrap debian-archive-keyring grub-pc-bin \
+    grub-common fdisk e2fsprogs gnupg xz-utils util-linux
 # The cluster that the services' tests run on, and the programs that run beside it.
 CONTROL_PLANE := etcd kube-apiserver kube-controller-manager kube-scheduler kwok
 OBJECT_STORE := minio mc

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ampere_infra.machines.libvirt.site import bridge_name
 from tests.ground.home import ADDRESSES, MASTER, POOL
+from tests.ground.stack import CLUSTER
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from tests.ground.host import TestHost
 
 _LISTS = {
@@ -31,7 +35,17 @@ def made_on(host: TestHost) -> dict[str, str]:
 
 
 def _rules(host: TestHost) -> str:
-    """Return the firewall's rules, without libvirt's own chains, which stay for any network."""
-    subnet = ADDRESSES[MASTER].rpartition(".")[0]
-    saved = host.run("iptables-save").stdout.splitlines()
-    return "\n".join(line for line in saved if subnet in line)
+    """Return the firewall's rules about the stack's network, by whatever program they were made."""
+    marks = (ADDRESSES[MASTER].rpartition(".")[0], bridge_name(CLUSTER))
+    listings = (("iptables-save",), ("ip6tables-save",), ("nft", "list", "ruleset"))
+    return rules_about(marks, [host.run(*words).stdout for words in listings])
+
+
+def rules_about(marks: Iterable[str], listings: Iterable[str]) -> str:
+    """Return those lines of the firewall's ``listings`` that name any of ``marks``.
+
+    libvirt's own chains, which stay once there was any network, name none.
+    """
+    marks = tuple(marks)
+    lines = [line.strip() for listing in listings for line in listing.splitlines()]
+    return "\n".join(line for line in lines if any(mark in line for mark in marks))
