@@ -42,6 +42,22 @@ MASKED = (
 )
 """What does nothing for a machine that lives for minutes, and takes seconds of its first."""
 
+STAGES = (
+    "ampere-os-ready",
+    "ampere-packages",
+    "kubeadm-init",
+    "kubeadm-api-stable",
+    "kubeadm-join",
+)
+"""The units that take a machine further, in their order; each has to wait for the one before."""
+_TELL = """\
+[Service]
+ExecStartPre=-+/bin/sh -c 'echo Starting %n >/dev/console'
+ExecStartPost=-+/bin/sh -c 'echo Finished %n >/dev/console'
+ExecStopPost=-+/bin/sh -c '[ $$SERVICE_RESULT = success ] || echo Failed to start %n >/dev/console'
+"""
+"""systemd tells the console of units only while the machine boots, not of what it tries again."""
+
 NETWORK = "10.244.0.0/16"
 PLUGINS = ("bridge", "host-local", "loopback", "portmap", "ptp")
 _CNI = f"""\
@@ -73,6 +89,7 @@ FILES = {
     "etc/initramfs-tools/modules": "virtio_blk\n",
     "etc/apt/apt.conf.d/90ground": 'Acquire::Languages "none";\n',
     "etc/cni/net.d/10-ground.conflist": _CNI,
+    **{f"etc/systemd/system/{unit}.service.d/ground.conf": _TELL for unit in STAGES},
     # The build's own sources are no machine's.
     "etc/apt/sources.list": "",
 }
