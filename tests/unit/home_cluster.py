@@ -11,27 +11,21 @@ from typing import TYPE_CHECKING, Any, cast
 import pulumi
 import pulumi.runtime
 import pulumi.runtime.settings
+from pydantic import SecretStr
 
 from ampere_infra.platform.cilium import Cilium, CiliumArgs
-from ampere_infra.platform.namespace import BuiltInNamespaces, Namespace, NamespaceArgs
+from ampere_infra.platform.namespace import BuiltInNamespaces
 from ampere_infra.platform.storage import LocalPath, LocalPathArgs
 from ampere_infra.platform.target import Target
-from ampere_infra.services.airflow import Airflow, AirflowArgs, AirflowKeys
-from ampere_infra.services.airflow_dags import needs_ssh_key
-from ampere_infra.services.backup import BackupTarget
-from ampere_infra.services.dbt import Dbt, DbtArgs
-from ampere_infra.services.minio import AccessKey, Consumer, MinIO, MinIOArgs
-from ampere_infra.services.postgresql import PostgreSQL, PostgreSQLArgs
-from ampere_infra.services.postgresql_values import DATABASES
+from ampere_infra.secrets.model import HomeSecrets
 from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings.load import parse, read_stack_file
-from ampere_infra.settings.namespaces import AIRFLOW
 from ampere_infra.settings.quotas import allowances
 from ampere_infra.stacks import home_specs
+from ampere_infra.stacks.home_services import data_platform
 
 if TYPE_CHECKING:
     from ampere_infra.settings.home import HomeSettings
-    from ampere_infra.settings.services import Dags
 
 ROOT = Path(__file__).parents[2]
 RELEASE = "kubernetes:helm.sh/v3:Release"
@@ -143,78 +137,14 @@ def deploy(home: HomeSettings) -> None:
             home.images.local_path_helper,
         ),
     )
-    _services(home, cluster.after(storage.release), storage.storage_class)
+    there = cluster.after(storage.release)
+    data_platform(home, secrets(), there, storage.storage_class, pulumi.ResourceOptions())
 
 
-def _services(home: HomeSettings, cluster: Target, storage_class: pulumi.Input[str]) -> None:
-    services = home.services
-    backup = services.backup and BackupTarget(
-        services.backup, canary("backup-access"), canary("backup-secret")
-    )
-    passwords = {name: pulumi.Output.secret(canary(f"postgresql-{name}")) for name in DATABASES}
-    postgresql = PostgreSQL(
-        "database",
-        PostgreSQLArgs(
-            target=cluster,
-            settings=services.postgresql,
-            operator_version=home.versions.cloudnative_pg,
-            image=home.images.postgresql,
-            storage_class=storage_class,
-            passwords=passwords,
-            backup=backup,
-            barman_version=home.versions.barman_cloud,
-            recovery=home.recovery,
-        ),
-    )
-    minio = MinIO(
-        "object-store",
-        MinIOArgs(
-            target=cluster,
-            settings=services.minio,
-            domains=services.domains,
-            node_ports=services.node_ports,
-            image=home.images.minio,
-            client_image=home.images.minio_client,
-            storage_class=storage_class,
-            root_user=canary("root-user"),
-            root_password=canary("root-password"),
-            consumers={
-                "airflow": _consumer("airflow", services.airflow.logs_bucket),
-                "dbt": _consumer("dbt", services.dbt.bucket),
-            },
-            backup=backup,
-        ),
-    )
-    namespace = Namespace(AIRFLOW, NamespaceArgs(AIRFLOW, cluster))
-    dbt = Dbt("dbt", DbtArgs(cluster, services.dbt, namespace, minio.store, home.images.dbt))
-    Airflow(
-        "scheduler",
-        AirflowArgs(
-            target=cluster,
-            settings=services.airflow,
-            namespace=namespace,
-            version=home.versions.airflow,
-            image=home.images.airflow,
-            domain=services.domains.airflow,
-            node_port=services.node_ports.airflow,
-            database=postgresql.databases["airflow"],
-            database_password=passwords["airflow"],
-            platform=postgresql.databases["platform"],
-            platform_password=passwords["platform"],
-            store=minio.store,
-            transformations=dbt.transformations,
-            keys=AirflowKeys(*(canary(key) for key in ("fernet", "api", "jwt", "admin"))),
-            dags_login=canary("git") if _takes_login(services.airflow.dags) else None,
-        ),
-    )
-
-
-def _takes_login(dags: Dags) -> bool:
-    return needs_ssh_key(dags) or dags.user is not None
-
-
-def _consumer(name: str, bucket: str) -> Consumer:
-    return Consumer(AccessKey(canary(f"{name}-access"), canary(f"{name}-secret")), (bucket,))
+def secrets() -> HomeSecrets:
+    """All secrets of the stack, each a canary of its name."""
+    names = HomeSecrets.model_fields
+    return HomeSecrets.model_construct(None, **{name: SecretStr(canary(name)) for name in names})
 
 
 def record(home: HomeSettings) -> Recorder:

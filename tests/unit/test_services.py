@@ -156,7 +156,9 @@ def test_airflow_takes_its_keys_from_one_secret():
 
 def test_airflow_reaches_its_database_with_an_escaped_password_over_tls():
     connection = plain(recorded().of(SECRET)["airflow-keys"])["stringData"]["connection"]
-    assert connection.startswith("postgresql://airflow:canary-postgresql-airflow%2F%40%3A%25%2Bx@")
+    assert connection.startswith(
+        "postgresql://airflow:canary-postgresql_airflow_password%2F%40%3A%25%2Bx@"
+    )
     assert connection.endswith(
         "@postgresql-rw.postgresql.svc.cluster.local:5432/airflow?sslmode=require"
     )
@@ -169,19 +171,21 @@ def test_airflows_logs_go_to_minio_by_a_connection_from_a_secret():
     entries = plain(recorded().of(SECRET)["airflow-connections"])["stringData"]
     connection = json.loads(entries["AIRFLOW_CONN_MINIO"])
     assert connection["extra"]["endpoint_url"] == "http://minio.minio.svc.cluster.local:9000"
-    assert connection["login"].startswith("canary-airflow-access")
+    assert connection["login"].startswith("canary-minio_airflow_access_key")
     assert "secretRef: {name: airflow-connections}" in values("airflow")["extraEnvFrom"]
 
 
 def test_tasks_find_the_platforms_database_and_its_bucket_as_connections():
     entries = plain(recorded().of(SECRET)["airflow-connections"])["stringData"]
     assert entries["AIRFLOW_CONN_PLATFORM"].startswith(
-        "postgresql://platform:canary-postgresql-platform%2F%40%3A%25%2Bx@"
+        "postgresql://platform:canary-postgresql_platform_password%2F%40%3A%25%2Bx@"
     )
     assert entries["AIRFLOW_CONN_PLATFORM"].endswith(":5432/platform?sslmode=require")
     duckdb = json.loads(entries["AIRFLOW_CONN_DUCKDB"])["extra"]
     assert duckdb["endpoint"] == "minio.minio.svc.cluster.local:9000", "DuckDB takes no scheme"
-    assert duckdb["key_id"].startswith("canary-dbt-access"), "the user of the warehouse's bucket"
+    assert duckdb["key_id"].startswith("canary-minio_dbt_access_key"), (
+        "the user of the warehouse's bucket"
+    )
 
 
 def test_tasks_report_to_airflows_api_server_inside_the_cluster():
@@ -259,7 +263,7 @@ def test_dags_of_a_private_repository_are_read_with_a_deploy_key_from_a_known_se
     assert sync["sshKeySecret"] == "airflow-git"
     assert sync["knownHosts"] == f"{BY_SSH['known_hosts'][0]}\n", "any other server is refused"
     (key,) = plain(asked.of(SECRET)["airflow-git"])["stringData"].values()
-    assert key.startswith("canary-git"), "and it comes from the SOPS file"
+    assert key.startswith("canary-airflow_git_ssh_key"), "and it comes from the SOPS file"
     assert key.endswith("\n"), "ssh refuses a key without the end of its last line"
 
 
@@ -273,7 +277,7 @@ def test_dags_of_a_private_repository_are_read_with_a_token():
     assert sync["subPath"] == "", "the top of the repository"
     entries = plain(asked.of(SECRET)["airflow-git"])["stringData"]
     assert entries["GITSYNC_USERNAME"] == "me"
-    assert entries["GITSYNC_PASSWORD"].startswith("canary-git")
+    assert entries["GITSYNC_PASSWORD"].startswith("canary-airflow_git_token")
     assert set(entries) == {
         f"{prefix}_{name}"
         for prefix in ("GIT_SYNC", "GITSYNC")
