@@ -22,7 +22,8 @@ from tests.ground.home import ADDRESSES, MASTER, WORKER
 from tests.ground.leftovers import made_on
 from tests.ground.rootfs import STAGES
 from tests.ground.state import await_nodes, await_ssh, expected, settled
-from tests.ground.trouble import BOOT, Trouble, await_running, await_true, clocks, spoken
+from tests.ground.trouble import BOOT, Trouble, await_running, clocks, spoken
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,12 @@ import os
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from tests.ground.waiting import await_true
 
 NAME = "kvm-host"
 USER = "keeper"
@@ -20,7 +21,7 @@ USER = "keeper"
 ADDRESS = "192.168.254.1"
 """A private one, as the front lets in; nothing outside the host's own namespace has it."""
 
-STOP_SECONDS = 30
+START_SECONDS = STOP_SECONDS = 30
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
 _FIRST = ("--fork", "--kill-child", "--mount-proc")
 _WITH_US = ("setpriv", "--pdeathsig=KILL")
@@ -212,12 +213,11 @@ class TestHost:
         text = _SSHD.format(address=ADDRESS, folder=self.folder, environment=told)
         (self.folder / "sshd.conf").write_text(text)
 
-    def _await(self, done, what: str, log: str) -> None:
-        for _ in range(300):
-            if done():
-                return
-            time.sleep(0.1)
-        raise AssertionError(f"no {what}:\n{(self.folder / log).read_text()[-3000:]}")
+    def _await(self, done: Callable[[], bool], what: str, log: str) -> None:
+        def said() -> str:
+            return (self.folder / log).read_text()[-3000:]
+
+        await_true(done, what, START_SECONDS, 0.1, said)
 
 
 def _children(pid: int) -> list[int]:

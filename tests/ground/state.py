@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.ground.stack import PROJECT
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from tests.ground.ground import Ground
@@ -32,23 +33,25 @@ _LOOK = {
 
 def await_nodes(ground: Ground, *names: str) -> None:
     """Wait until the cluster says that all of ``names`` are ready, and nobody else is there."""
-    end = time.monotonic() + BOOT_SECONDS
+    wanted = {f"{name}=True" for name in names}
     path = '{range .items[*]}{.metadata.name}={.status.conditions[?(@.type=="Ready")].status} {end}'
-    told = ""
-    while time.monotonic() < end:
-        told = ground.kubectl("get", "nodes", f"--output=jsonpath={path}", check=False)
-        if set(told.split()) == {f"{name}=True" for name in names}:
-            return
-        time.sleep(3)
-    raise AssertionError(f"not ready in {BOOT_SECONDS} s: {told}")
+
+    def told() -> str:
+        return ground.kubectl("get", "nodes", f"--output=jsonpath={path}", check=False)
+
+    await_true(lambda: set(told().split()) == wanted, "ready nodes", BOOT_SECONDS, 3, told)
 
 
 def await_ssh(ground: Ground, node: str) -> None:
     """Wait until a machine lets its login in."""
-    end = time.monotonic() + BOOT_SECONDS
-    while ground.on(node, "true", check=False).returncode != 0:
-        assert time.monotonic() < end, f"{node} stays silent:\n{ground.console(node)[-2000:]}"
-        time.sleep(2)
+
+    def answers() -> bool:
+        return ground.on(node, "true", check=False).returncode == 0
+
+    def said() -> str:
+        return ground.console(node)[-2000:]
+
+    await_true(answers, f"answer of {node}", BOOT_SECONDS, 2, said)
 
 
 def end_state(ground: Ground) -> dict[str, object]:

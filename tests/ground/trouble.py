@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
 from tests.ground.rootfs import STAGES
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from tests.ground.ground import Ground
 
 BOOT = "Linux version"
@@ -160,14 +159,6 @@ def link_of(ground: Ground, machine: str) -> str:
     """Return the host's end of a machine's network cable."""
     listed = ground.host.virsh("domiflist", machine).split()
     return next(word for word in listed if word.startswith("vnet"))
-
-
-def await_true(done: Callable[[], bool], what: str, seconds: float, pause: float = 1.0) -> None:
-    """Wait until ``done``, looking every ``pause`` seconds."""
-    end = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < end, f"no {what} within {seconds:.0f} s"
-        time.sleep(pause)
 
 
 def clocks(console: str) -> list[float]:

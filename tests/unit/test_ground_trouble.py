@@ -11,7 +11,8 @@ import pytest
 from tests.ground import trouble
 from tests.ground.beside import Beside
 from tests.ground.rootfs import FILES, STAGES
-from tests.ground.trouble import Trouble, at_work, await_true, clocks, passed
+from tests.ground.trouble import Trouble, at_work, clocks, passed
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from tests.ground.ground import Ground
@@ -91,9 +92,9 @@ def test_a_stage_that_never_comes_is_named_with_the_end_of_the_console(
         troubled(BOOTED).await_stage("node", JOIN)
 
 
-def test_a_wait_says_what_did_not_come():
-    with pytest.raises(AssertionError, match="no spring within 0 s"):
-        await_true(lambda: False, "spring", 0, 0)
+def test_a_wait_says_what_did_not_come_and_what_came_instead():
+    with pytest.raises(AssertionError, match=r"no spring within 0 s\nsnow"):
+        await_true(lambda: False, "spring", 0, 0, lambda: "snow")
 
 
 def test_the_first_failure_beside_a_test_ends_all_work_and_is_the_tests():
