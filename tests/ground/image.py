@@ -17,12 +17,6 @@ from tests.ground.rootfs import ROOT_UUID, copied, rootfs
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-GROUND_PACKAGES: Final = (
-    *("mmdebstrap", "debian-archive-keyring", "grub-pc-bin", "grub-common", "e2fsprogs"),
-    *("fdisk", "qemu-utils", "gnupg", "xz-utils"),
-)
-"""The Debian packages with the programs that this folder runs."""
-
 SIZE_MIB: Final = 5120
 START_MIB: Final = 1
 """Before the only partition lie the boot sector and GRUB's core."""
