@@ -56,7 +56,7 @@ $(SUDO) env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $(2)
 endef
 
-.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench tools packages service-packages machine-packages environment schema clean
+.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench bench-boot tools packages service-packages machine-packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -98,6 +98,9 @@ format: environment ## let ruff format and fix what it can
 
 secrets: environment ## check every file of secrets (CHECK=--without-keys: open none)
 	@$(UV) run --no-sync ampere secrets check $(CHECK)
+
+bench-boot: environment packages machine-packages tools ## measure what the bootstrap adds to the boot of a machine (root, minutes)
+	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync python -m benchmarks.boot
 
 bench: environment tools ## measure the program's growth with the workers, and its secrets
 	@$(UV) run --no-sync python benchmarks/growth.py

@@ -1,6 +1,7 @@
 """What the first stage of the bootstrap adds to the boot of a machine.
 
-    sudo uv run --no-sync python -m benchmarks.boot [--rounds 2]
+    make bench-boot
+    sudo uv run --no-sync python -m benchmarks.boot --rounds 4
 
 Boots the proving ground's image again and again, one machine at a time: with empty user-data until
 cloud-init has ended, and with the master's user-data until OS_READY. Times are seconds since the
