@@ -1,4 +1,4 @@
-"""The home stack on real machines, half-way: to a control plane, interrupted, and back."""
+"""The home stack on real machines, half-way: to an API that answers, interrupted, and back."""
 
 from __future__ import annotations
 
@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.ground.home import ADDRESSES, MASTER, WORKER
+from tests.ground.inspection import check_cloud_init, check_doors
 from tests.ground.leftovers import made_on
-from tests.ground.trouble import await_true
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.engine import Outcome
     from tests.ground.ground import Ground
 
 LIMIT = 1800
+AWAITED = (
+    (WORKER, "PACKAGES_INSTALLED"),
+    (MASTER, "CONTROL_PLANE_CREATED"),
+    (MASTER, "API_STABLE"),
+)
 PAUSE = 10
 """Seconds between two logins, each of which costs an emulated machine one of its own."""
 
@@ -28,7 +34,7 @@ def before(ground: Ground) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def born(ground: Ground, before: dict[str, str]) -> Outcome:
-    """An ``up`` that was interrupted once the master was a control plane."""
+    """An ``up`` that was interrupted once the master's API was stable."""
 
     def earned(node: str, marker: str) -> bool:
         assert not made.done(), "\n".join(made.result().errors)
@@ -37,7 +43,7 @@ def born(ground: Ground, before: dict[str, str]) -> Outcome:
     with ThreadPoolExecutor(1) as pool:
         made = pool.submit(ground.up)
         try:
-            for node, marker in ((WORKER, "PACKAGES_INSTALLED"), (MASTER, "CONTROL_PLANE_CREATED")):
+            for node, marker in AWAITED:
                 await_true(lambda n=node, m=marker: earned(n, m), marker, LIMIT, PAUSE)
                 ground.say(f"{node}: {marker}")
         finally:
@@ -45,14 +51,28 @@ def born(ground: Ground, before: dict[str, str]) -> Outcome:
         return made.result()
 
 
-def test_machines_boot_install_their_packages_and_make_a_control_plane(
+def test_machines_boot_install_their_packages_and_make_an_api_that_answers(
     ground: Ground, born: Outcome
 ) -> None:
     earned = {node: ground.markers(node).keys() for node in ADDRESSES}
     assert earned[WORKER] >= {"OS_READY", "PACKAGES_INSTALLED"}
-    assert earned[MASTER] >= {"OS_READY", "PACKAGES_INSTALLED", "CONTROL_PLANE_CREATED"}
+    assert earned[MASTER] >= {
+        "OS_READY",
+        "PACKAGES_INSTALLED",
+        "CONTROL_PLANE_CREATED",
+        "API_STABLE",
+    }
     made = {step.name for step in born.events.done}
-    assert made >= {f"{WORKER}-os-ready", f"{MASTER}-pki"}, "the gates have seen the markers"
+    seen = {f"{WORKER}-os-ready", f"{MASTER}-pki", f"{MASTER}-control-plane-created"}
+    assert made >= seen, "the gates have seen the markers"
+
+
+@pytest.mark.parametrize("machine", ADDRESSES)
+def test_a_machine_is_entered_by_key_only_and_holds_no_secret_of_cloud_inits(
+    ground: Ground, born: Outcome, machine: str
+) -> None:
+    check_doors(ground, machine)
+    check_cloud_init(ground, machine)
 
 
 def test_destroy_leaves_nothing_of_an_interrupted_up(
