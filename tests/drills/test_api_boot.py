@@ -67,6 +67,7 @@ def born(public_ground: Ground) -> Timeline:
     public_ground.say(f"up: {count} created in {outcome.seconds:.0f} s")
     names = {step.name for step in outcome.events.done}
     assert names >= {f"{SERVER}-{gate}" for gate in GATES}, "each stage was awaited"
+    timeline.follow(outcome.events)
     timeline.look(public_ground, SERVER)
     return timeline
 

@@ -26,6 +26,10 @@ MARKERS = {
 }
 
 
+GOAL = 1.3
+"""At most so much longer is the way to a cluster than what it cannot do without."""
+
+
 @pytest.fixture(scope="module")
 def born(ground: Ground) -> Timeline:
     """The cluster, made by one ``pulumi up``."""
@@ -33,6 +37,7 @@ def born(ground: Ground) -> Timeline:
     outcome = ground.up()
     assert outcome.ok, "\n".join([*outcome.errors, ground.console(MASTER)[-3000:]])
     ground.say(f"up: {outcome.events.counts['create']} created in {outcome.seconds:.0f} s")
+    timeline.follow(outcome.events)
     for machine in (MASTER, WORKER):
         timeline.look(ground, machine)
     return timeline
@@ -46,6 +51,14 @@ def test_one_up_makes_a_cluster_of_two_nodes(
         assert ground.markers(machine).keys() >= markers, machine
     await_nodes(ground, MASTER, WORKER)
     assert settled(ground) == expected()
+
+
+def test_hardly_any_second_goes_to_anything_but_boot_packages_init_and_join(
+    born: Timeline, say: Callable[[str], None]
+) -> None:
+    taken, alone = born.taken(MASTER, WORKER)
+    say(f"from power on to NODE_JOINED: {taken:.0f} s, {taken / alone:.2f} times {alone:.0f} s")
+    assert taken <= GOAL * alone
 
 
 def test_a_second_up_changes_nothing(ground: Ground, born: Timeline) -> None:

@@ -1,17 +1,24 @@
-"""Which second of a machine's birth went where: read from its systemd, drawn as a picture."""
+"""Which second of the machines' birth went where: told by the engine, systemd and the journal."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import time
 from dataclasses import dataclass, field
-from html import escape
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from ampere_infra.bootstrap import gates
+from ampere_infra.rehearsal.events import UNCHANGED, name_of, type_chain
+from tests.ground.picture import Bar, Tick, svg
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from ampere_infra.rehearsal.events import Events
     from tests.ground.ground import Ground
 
 UNITS = {
@@ -29,6 +36,15 @@ UNITS = {
 }
 """Each unit that takes a machine further, and what the picture calls it."""
 
+ENGINE = "engine"
+"""Whose the bars of the engine's steps are."""
+BRIEF = 2
+"""Seconds: the engine tells whole ones, and a step that takes less is no bar."""
+GATES = (gates.OS_READY, gates.CONTROL_PLANE_CREATED, gates.API_STABLE, gates.NODE_JOINED)
+WAITS = ("-host-key", *(f"-{gate.marker.lower().replace('_', '-')}" for gate in GATES))
+"""How the names of those steps end that only wait for what a machine does."""
+SLACK = 3.0
+"""So late, in seconds, the engine may know that a step has ended which a machine went on from."""
 FOLDER = "AMPERE_TIMELINE"
 """The environment variable that names the folder for pictures."""
 
@@ -37,78 +53,123 @@ _SHOW = (
     " systemctl show --property=UserspaceTimestampMonotonic;"
     " systemctl show --property=Id,InactiveExitTimestampMonotonic,ActiveEnterTimestampMonotonic "
 )
-_ROW, _LEFT, _WIDTH, _TOP = 18, 280, 720, 46
-_COLOURS = ("#4878a8", "#58a06c", "#c08040", "#9060a0")
-
-
-@dataclass(frozen=True)
-class Span:
-    """A bar of the picture; its ends are seconds since ``up`` began."""
-
-    machine: str
-    what: str
-    begin: float
-    end: float
-
-    @property
-    def seconds(self) -> float:
-        """How long it took."""
-        return self.end - self.begin
+_JOURNAL = (
+    "sudo -n journalctl --boot --no-pager --output=short-unix --unit='ampere-*' --unit='kubeadm-*'"
+    " | grep -E ': [A-Z_]+ at [0-9TZ:-]+$'"
+)
+_EARNED = re.compile(r"^(\d+\.\d+) .*: ([A-Z_]+) at (\S+)$", re.MULTILINE)
 
 
 @dataclass
 class Timeline:
-    """What happened on the machines while one ``up`` ran."""
+    """What happened while one ``up`` ran."""
 
     began: float = field(default_factory=time.time)
     """When ``up`` began, in seconds since 1970."""
-    spans: list[Span] = field(default_factory=list[Span])
+    bars: list[Bar] = field(default_factory=list[Bar])
+    ticks: list[Tick] = field(default_factory=list[Tick])
+
+    def follow(self, events: Events) -> None:
+        """Add the steps of the engine."""
+        self.bars += steps(events.raw, self.began)
 
     def look(self, ground: Ground, machine: str) -> None:
-        """Add what the systemd of ``machine`` knows of its units, and of the boot before them."""
-        told = ground.on(machine, _SHOW + " ".join(UNITS)).stdout.splitlines()
-        _, now, up = told[0].split()
-        boot = float(now) - float(up) - self.began
-        values = [line.partition("=")[::2] for line in told if "=" in line]
-        self.spans.append(Span(machine, "kernel", boot, boot + _seconds(values[0][1])))
-        for identity, begin, end in zip(*[_of(values, key) for key in _KEYS], strict=True):
-            if _seconds(end) > 0:
-                first, last = boot + _seconds(begin), boot + _seconds(end)
-                self.spans.append(Span(machine, UNITS[identity], first, last))
+        """Add what ``machine`` knows of its boot, of its units and of its markers."""
+        told = ground.on(machine, _SHOW + " ".join(UNITS)).stdout
+        self.bars += boot(machine, told, self.began)
+        journal = ground.on(machine, _JOURNAL, check=False).stdout
+        earned = markers(ground.markers(machine), journal)
+        self.ticks += [Tick(machine, name, at - self.began) for name, at in earned.items()]
 
     def show(self, say: Callable[[str], None], name: str, title: str) -> None:
-        """Tell a person the bars, and draw them as the file ``name`` where that is asked for."""
-        for line in self.lines():
+        """Tell a person all of it, and draw it as the file ``name`` where that is asked for."""
+        for line in (*self.lines(), "the critical path:", *map(str, self.critical_path())):
             say(line)
         if folder := os.environ.get(FOLDER):
-            Path(folder, name).write_text(self.svg(title), encoding="utf-8")
+            picture = svg(title, self.bars, self.ticks)
+            Path(folder, name).write_text(picture, encoding="utf-8")
 
     def lines(self) -> list[str]:
-        """Return the bars as text, the earliest first."""
-        ordered = sorted(self.spans, key=lambda span: (span.machine, span.begin))
-        return [
-            f"{s.machine:16} {s.what:32} {s.begin:7.1f} .. {s.end:7.1f}  {s.seconds:6.1f} s"
-            for s in ordered
-        ]
+        """Return all of it as text, machine by machine."""
+        told = [*self.bars, *self.ticks]
+        return [str(one) for one in sorted(told, key=lambda one: (one.machine, one.begin))]
 
-    def svg(self, title: str) -> str:
-        """Return the picture."""
-        spans = sorted(self.spans, key=lambda span: (span.machine, span.begin))
-        last = max(span.end for span in spans)
-        machines = sorted({span.machine for span in spans})
-        height = _TOP + _ROW * len(spans) + 30
-        rows = [_bar(span, row, last, machines) for row, span in enumerate(spans)]
-        frame = f'width="{_LEFT + _WIDTH + 70}" height="{height}"'
-        head = f'<svg xmlns="http://www.w3.org/2000/svg" {frame} font-family="sans-serif"'
-        lines = [
-            f'{head} font-size="11">',
-            '<rect width="100%" height="100%" fill="white"/>',
-            f'<text x="10" y="20" font-size="14">{escape(title)}</text>',
-            *_scale(last, height),
-            *rows,
-            "</svg>",
-        ]
-        return "".join(f"{line}\n" for line in lines)
+    def critical_path(self) -> list[Bar]:
+        """Return what led to the last thing that a machine did, each after the one before.
+
+        What only waits explains nothing, so it is left out.
+        """
+        known = [bar for bar in self.bars if not bar.what.endswith(WAITS)]
+        path = [max((bar for bar in known if bar.machine != ENGINE), key=lambda bar: bar.end)]
+        while before := [
+            bar for bar in known if bar.end <= path[0].begin + SLACK and bar.begin < path[0].begin
+        ]:
+            path.insert(0, max(before, key=lambda bar: bar.end))
+        return path
+
+    def taken(self, master: str, worker: str) -> tuple[float, float]:
+        """Return how long it took until ``worker`` was a node, and what that cannot do without.
+
+        Both in seconds since ``master`` was switched on; the latter are its boot, its packages,
+        ``kubeadm init`` and ``kubeadm join``, each by itself.
+        """
+        on, ready = self._bar(master, "kernel").begin, self._bar(master, "OS_READY").end
+        alone = [self._bar(master, what).seconds for what in ("packages", "kubeadm init")]
+        join = self._bar(worker, "kubeadm join")
+        return join.end - on, ready - on + sum(alone) + join.seconds
+
+    def _bar(self, machine: str, what: str) -> Bar:
+        return next(bar for bar in self.bars if (bar.machine, bar.what) == (machine, what))
+
+
+def steps(raw: Iterable[str], began: float) -> list[Bar]:
+    """Return the bars of the engine's steps, from its events as it sent them."""
+    begun: dict[str, float] = {}
+    found: list[Bar] = []
+    for event in map(json.loads, raw):
+        at = float(event["timestamp"]) - began
+        if body := event.get("resourcePreEvent"):
+            begun[body["metadata"]["urn"]] = at
+        elif body := event.get("resOutputsEvent") or event.get("resOpFailedEvent"):
+            begin = begun.get(body["metadata"]["urn"], at)
+            if _is_work(body["metadata"]) and at - begin >= BRIEF:
+                found.append(Bar(ENGINE, name_of(body["metadata"]["urn"]), begin, at))
+    return found
+
+
+def _is_work(metadata: Mapping[str, Any]) -> bool:
+    """Whether a step changes something by itself: a component lasts as long as what it owns."""
+    kind = type_chain(metadata["urn"]).rpartition("$")[2]
+    return metadata["op"] not in UNCHANGED and not kind.startswith(("ampere:", "pulumi:"))
+
+
+def boot(machine: str, told: str, began: float) -> list[Bar]:
+    """Return the bars of a machine's boot, from what its systemd told."""
+    first, *lines = told.splitlines()
+    _, now, up = first.split()
+    on = float(now) - float(up) - began
+    values = [line.partition("=")[::2] for line in lines if "=" in line]
+    userspace = on + _seconds(values[0][1])
+    units = [
+        Bar(machine, UNITS[identity], on + _seconds(begin), on + _seconds(end))
+        for identity, begin, end in zip(*[_of(values, key) for key in _KEYS], strict=True)
+        if _seconds(end) > 0
+    ]
+    first_unit = min((bar.begin for bar in units), default=userspace)
+    kernel, system = (on, userspace), (userspace, first_unit)
+    return [Bar(machine, "kernel", *kernel), Bar(machine, "system", *system), *units]
+
+
+def markers(earned: Mapping[str, str], journal: str) -> dict[str, float]:
+    """Return when each marker was earned, in seconds since 1970.
+
+    A marker tells whole seconds; the journal's line about it, if it is still there, parts of them.
+    """
+    exact = {(name, told): float(at) for at, name, told in _EARNED.findall(journal)}
+    return {
+        name: exact.get((name, told), datetime.fromisoformat(told).timestamp())
+        for name, told in earned.items()
+    }
 
 
 _KEYS = ("Id", "InactiveExitTimestampMonotonic", "ActiveEnterTimestampMonotonic")
@@ -120,27 +181,3 @@ def _of(values: Sequence[tuple[str, ...]], key: str) -> list[str]:
 
 def _seconds(microseconds: str) -> float:
     return int(microseconds) / 1e6
-
-
-def _at(second: float, last: float) -> float:
-    return _LEFT + _WIDTH * second / last
-
-
-def _scale(last: float, height: float) -> Iterable[str]:
-    step = next(s for s in (10, 30, 60, 120, 300, 600) if last / s < 16)
-    for second in range(0, int(last) + 1, step):
-        x = _at(second, last)
-        yield f'<line x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{height - 24}" stroke="#ddd"/>'
-        yield f'<text x="{x:.1f}" y="{height - 10}" text-anchor="middle">{second} s</text>'
-
-
-def _bar(span: Span, row: int, last: float, machines: Sequence[str]) -> str:
-    y, x = _TOP + _ROW * row, _at(span.begin, last)
-    width = max(1.0, _at(span.end, last) - x)
-    colour = _COLOURS[machines.index(span.machine) % len(_COLOURS)]
-    name = f"{span.machine}: {span.what}"
-    return (
-        f'<text x="{_LEFT - 8}" y="{y + 12}" text-anchor="end">{escape(name)}</text>'
-        f'<rect x="{x:.1f}" y="{y + 3}" width="{width:.1f}" height="{_ROW - 6}" fill="{colour}"/>'
-        f'<text x="{x + width + 4:.1f}" y="{y + 12}">{span.seconds:.0f} s</text>'
-    )
