@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 _LARGEST = 1024 * 1024
 _MOST_NODES = 20_000
 _DEEPEST = 40
-_TEXT = "tag:yaml.org,2002:str"
 _MERGE = "<<"
 
 _WORDS: dict[str, bool | None] = {
