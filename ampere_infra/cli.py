@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ampere_infra.backup.parser import add_backup, add_restore
 from ampere_infra.doctor.parser import add_doctor
+from ampere_infra.project import PROJECT
 from ampere_infra.secrets.command.parser import add_secrets
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     Command = Callable[[argparse.Namespace], int]
     AddParser = Callable[..., argparse.ArgumentParser]
 
-PROJECT = Path(__file__).resolve().parent.parent
 FINE, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 _STATUSES = "Exit status: 0 fine, 1 the run failed its verdict, 2 the input is wrong."

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ampere_infra.project import PROJECT
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
     AddParser = Callable[..., argparse.ArgumentParser]
 
 FINE, WRONG_INPUT = 0, 2
-_PROJECT = Path(__file__).resolve().parents[2]
 _MINUTES: Final = 240
 _STATUSES = "Exit status: 0 fine, 1 it failed, 2 the input is wrong and nothing was begun."
 
@@ -137,7 +138,7 @@ def _session(chosen: argparse.Namespace) -> Session:
 
 
 def _file(chosen: argparse.Namespace) -> Path:
-    return chosen.config_file or _PROJECT / f"Pulumi.{chosen.stack}.yaml"
+    return chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml"
 
 
 def _say(line: str) -> None:

@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from ampere_infra.project import PROJECT
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable
 
 WRONG_INPUT: Final = 2
-_PROJECT = Path(__file__).resolve().parents[2]
 
 
 def add_doctor(add: Callable[..., argparse.ArgumentParser]) -> None:
@@ -45,12 +46,12 @@ def _run(chosen: argparse.Namespace) -> int:
     from ampere_infra.settings.load import model_of  # noqa: PLC0415 - `--help` is there at once
     from ampere_infra.settings.mistakes import SettingsError  # noqa: PLC0415 - the same
 
-    file = chosen.config_file or _PROJECT / f"Pulumi.{chosen.stack}.yaml"
+    file = chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml"
     try:
         model_of(chosen.stack)
         from ampere_infra.doctor.run import doctor  # noqa: PLC0415 - the same
 
-        return doctor(chosen.stack, file, _PROJECT, chosen.way, json=chosen.json)
+        return doctor(chosen.stack, file, PROJECT, chosen.way, json=chosen.json)
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return WRONG_INPUT

@@ -36,7 +36,7 @@ import sys
 from pathlib import Path
 from ampere_infra.cli import main
 from ampere_infra.doctor import parser
-parser._PROJECT = Path(sys.argv.pop())
+parser.PROJECT = Path(sys.argv.pop())
 raise SystemExit(main())
 """
 

@@ -6,6 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ampere_infra.project import PROJECT
 from ampere_infra.secrets.command.place import FAILED, WRONG_INPUT, Place, WrongInputError, complain
 from ampere_infra.secrets.errors import SecretsError
 
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     AddParser = Callable[..., argparse.ArgumentParser]
     Command = Callable[[argparse.Namespace], int]
 
-PROJECT = Path(__file__).resolve().parents[3]
 _STATUSES = (
     "Exit status: 0 fine, 1 a file is not as it must be or cannot be opened, 2 the input is wrong, "
     "130 interrupted."
