@@ -9,7 +9,6 @@ import pulumi
 from ampere_infra.bootstrap.pki import ClusterPkiArgs
 from ampere_infra.bootstrap.spec import (
     API_PORT,
-    LOCAL_PATH,
     ClusterSpec,
     NodeSpec,
     Role,
@@ -20,7 +19,6 @@ from ampere_infra.machines.hetzner import HetznerSiteArgs, ServerSpec
 from ampere_infra.platform.cilium import CiliumArgs
 from ampere_infra.platform.gateway import EnvoyGatewayArgs
 from ampere_infra.platform.gateway_objects import Site
-from ampere_infra.platform.storage import LocalPathArgs
 from ampere_infra.platform.target import Target
 from ampere_infra.secrets.errors import SecretsError
 from ampere_infra.secrets.files import secrets_file
@@ -28,6 +26,7 @@ from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings import public_flows as flows
 from ampere_infra.settings.namespaces import API, WEBSITE
 from ampere_infra.settings.quotas import allowances
+from ampere_infra.stacks import cluster_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -233,11 +232,4 @@ def sites(settings: ApiSettings) -> tuple[Site, Site]:
     )
 
 
-def storage(settings: ApiSettings, target: Target) -> LocalPathArgs:
-    """Return what the storage provisioner is told."""
-    return LocalPathArgs(
-        target=target,
-        image=settings.images.local_path_provisioner,
-        helper_image=settings.images.local_path_helper,
-        path=LOCAL_PATH,
-    )
+storage = cluster_specs.storage

@@ -6,18 +6,18 @@ from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
 from ampere_infra.bootstrap.pki import ClusterPkiArgs
-from ampere_infra.bootstrap.spec import API_PORT, LOCAL_PATH, ClusterSpec, Nic
+from ampere_infra.bootstrap.spec import API_PORT, ClusterSpec, Nic
 from ampere_infra.machines.libvirt import LibvirtSiteArgs
 from ampere_infra.machines.machine import MachineSpec
 from ampere_infra.platform import nginx
 from ampere_infra.platform.cilium import CiliumArgs
-from ampere_infra.platform.storage import LocalPathArgs
 from ampere_infra.platform.target import Target
 from ampere_infra.services.airflow_dags import git_port
 from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings import flows
 from ampere_infra.settings.mac import mac
 from ampere_infra.settings.quotas import allowances
+from ampere_infra.stacks import cluster_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -183,11 +183,4 @@ def cilium(settings: HomeSettings, target: Target) -> CiliumArgs:
     )
 
 
-def storage(settings: HomeSettings, target: Target) -> LocalPathArgs:
-    """Return what the storage provisioner is told."""
-    return LocalPathArgs(
-        target=target,
-        image=settings.images.local_path_provisioner,
-        helper_image=settings.images.local_path_helper,
-        path=LOCAL_PATH,
-    )
+storage = cluster_specs.storage

@@ -13,9 +13,9 @@ import pulumi.runtime
 import pulumi.runtime.settings
 from pydantic import SecretStr
 
-from ampere_infra.platform.cilium import Cilium, CiliumArgs
+from ampere_infra.platform.cilium import Cilium
 from ampere_infra.platform.namespace import BuiltInNamespaces
-from ampere_infra.platform.storage import LocalPath, LocalPathArgs
+from ampere_infra.platform.storage import LocalPath
 from ampere_infra.platform.target import Target
 from ampere_infra.secrets.model import HomeSecrets
 from ampere_infra.services.traffic import Addresses, traffic
@@ -120,23 +120,9 @@ def deploy(home: HomeSettings) -> None:
     """Ask for the platform and all services, as a stack does."""
     cluster = target(home)
     BuiltInNamespaces("built-in", cluster)
-    cilium = Cilium(
-        "cilium-network",
-        CiliumArgs(
-            cluster,
-            home.versions.cilium,
-            str(home.control_plane.address),
-            home.cluster.pod_network,
-        ),
-    )
-    storage = LocalPath(
-        "local-path-storage-class",
-        LocalPathArgs(
-            cluster.after(cilium.release),
-            home.images.local_path_provisioner,
-            home.images.local_path_helper,
-        ),
-    )
+    cilium = Cilium("cilium-network", home_specs.cilium(home, cluster))
+    ready = cluster.after(cilium.release)
+    storage = LocalPath("local-path-storage-class", home_specs.storage(home, ready))
     there = cluster.after(storage.release)
     data_platform(home, secrets(), there, storage.storage_class, pulumi.ResourceOptions())
 
