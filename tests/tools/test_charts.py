@@ -131,12 +131,6 @@ def test_each_container_has_a_pinned_image_and_says_what_it_needs(tool: Tool, na
             assert container["resources"]["limits"]["memory"], owner
 
 
-@pytest.mark.parametrize("name", [case for case in CASES if case != "local-path"])
-def test_no_pod_gets_a_token_for_the_api_that_it_does_not_use(tool: Tool, name: str):
-    for owner, pod in pods(rendered(tool, name)):
-        assert pod["automountServiceAccountToken"] is False, owner
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_servers_health_is_asked_for(tool: Tool, name: str):
     servers = [

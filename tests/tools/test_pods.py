@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rendered_charts import OURS, pods, rendered, requests, size, thousandths, values_of
+from rendered_charts import CASES, OURS, pods, rendered, requests, size, thousandths, values_of
 
 from ampere_infra.settings.quotas import HOME
 
@@ -19,7 +19,7 @@ TASKS = 1
 """Pods of Airflow's tasks that run while it is upgraded."""
 
 
-@pytest.mark.parametrize("chart", OURS)
+@pytest.mark.parametrize("chart", CASES)
 def test_no_pod_of_our_charts_has_a_token_that_it_does_not_use(tool, chart):
     for name, pod in pods(rendered(tool, chart)):
         if name in NEEDS_TOKEN:

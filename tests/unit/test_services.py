@@ -227,11 +227,6 @@ def test_the_chart_makes_no_secret_of_its_own():
     assert values("airflow")["data"]["brokerUrlSecretName"], "it would make one, and leave it"
 
 
-@pytest.mark.parametrize("part", ["dagProcessor", "migrateDatabaseJob", "createUserJob"])
-def test_what_does_not_ask_kubernetes_has_no_token_for_it(part: str):
-    assert values("airflow")[part]["serviceAccount"]["automountServiceAccountToken"] is False
-
-
 def test_only_with_tasks_as_pods_does_the_api_server_read_the_logs_of_pods():
     api = values("airflow")["apiServer"]
     assert api["allowPodLogReading"] is False
