@@ -56,7 +56,7 @@ $(SUDO) env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $(2)
 endef
 
-.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench bench-boot tools packages service-packages machine-packages environment schema clean
+.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench bench-boot bench-services tools packages service-packages machine-packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -105,6 +105,10 @@ bench-boot: environment packages machine-packages tools ## measure what the boot
 bench: environment tools ## measure the program's growth with the workers, and its secrets
 	@$(UV) run --no-sync python benchmarks/growth.py
 	@$(UV) run --no-sync python -m benchmarks.decryption
+
+bench-services: environment tools ## measure up on a real API server, and its growth with the releases
+	@$(UV) run --no-sync ampere tools $(CONTROL_PLANE)
+	@$(UV) run --no-sync python -m benchmarks.services
 
 schema: environment ## write the JSON Schema of the stack file, for editors (STACK=home)
 	@$(UV) run --no-sync ampere schema $(STACK)

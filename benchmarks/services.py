@@ -32,8 +32,10 @@ import pulumi
 import yaml
 
 from ampere_infra import tools
+from ampere_infra.machines.ways import to_host
 from ampere_infra.platform.namespace import Namespace, NamespaceArgs
 from ampere_infra.platform.provider import cluster_provider
+from ampere_infra.platform.records import ReleaseRecords
 from ampere_infra.platform.release import OurChart, ReleaseArgs, helm_release
 from ampere_infra.platform.target import Target
 from ampere_infra.rehearsal.project import SOURCE, Project
@@ -183,7 +185,9 @@ def _program(cluster: Cluster, count: int) -> Callable[[], None]:
     def declare() -> None:
         kubeconfig = pulumi.Output.secret(cluster.kubeconfig.read_text(encoding="utf-8"))
         opts = pulumi.ResourceOptions(provider=cluster_provider("cluster", kubeconfig, "small"))
-        target = Target((), TIMEOUT)
+        # As a stack has it: before each install the host's kubectl looks for stale records.
+        records = ReleaseRecords(to_host(["ssh", "host"]), kubeconfig)
+        target = Target((), TIMEOUT, records)
         for number in range(count):
             name = f"small-{number}"
             small = pulumi.ComponentResource("ampere:benchmarks:Small", f"a-{name}", None, opts)
