@@ -52,6 +52,7 @@ def mark(session: Session, cluster: Object | None) -> datetime | None:
     """
     if cluster is None:
         return None
+    session.say("having what PostgreSQL has written so far archived")
     try:
         seconds, segment = rows(session, cluster, COMMIT, SWITCH)
         if _arrives(session, cluster, segment):
