@@ -11,7 +11,7 @@ from ampere_infra.settings.flows import API_SERVER_PORT
 if TYPE_CHECKING:
     from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 
-    from ampere_infra.settings.home import Audit, Packages, Timeouts
+    from ampere_infra.settings.cluster import Audit, Packages, Timeouts
 
 DATA_MOUNT: Final = "/srv/ampere"
 """Where a node's data disk is mounted, or a plain folder on a machine without one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from ampere_infra.bootstrap.node_files import File, files
 from ampere_infra.bootstrap.packages import mirrors
 from ampere_infra.bootstrap.units import STATE
-from ampere_infra.settings.home import Packages, Timeouts
+from ampere_infra.settings.cluster import Packages, Timeouts
 from ampere_infra.templates import parse, render
 
 if TYPE_CHECKING:
