@@ -24,7 +24,7 @@ class Cluster(Model):
     """What the cluster is called and which networks it has inside."""
 
     name: DnsLabel
-    """Names of libvirt objects and of the kubeconfig's context begin with it."""
+    """The names of what its machines stand in, and the kubeconfig's context, begin with it."""
     login: Login
     """The account on every node that the program's own SSH key opens."""
     dns_domain: DnsName = "cluster.local"
