@@ -38,6 +38,11 @@ def _is_there(resource: Mapping[str, Any], world: World) -> bool:
     return True
 
 
+def is_locked(world: World) -> bool:
+    """Tell whether a cloud itself refuses to delete something, whatever the state says."""
+    return any(thing.protected for thing in world.part(HetznerCloud).things.values())
+
+
 def deleted_but_kept(world: World) -> Iterator[str]:
     """Say which vaults Azure keeps, deleted as they are."""
     for name, (vault, *keys) in world.part(Azure).deleted_vaults.items():

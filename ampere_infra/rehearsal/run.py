@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
 from ampere_infra import tools
-from ampere_infra.rehearsal.keeping import CLOUDS, deleted_but_kept, imports, spared
+from ampere_infra.rehearsal.keeping import CLOUDS, deleted_but_kept, imports, is_locked, spared
 from ampere_infra.rehearsal.leaks import Canary, canaries, generated, search_files
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.progress import Progress
@@ -167,11 +167,11 @@ class _Rehearsal:
         self.say(f"up: {back.events.counts['create']} created again")
 
     def _unprotect(self) -> None:
-        if self.stage.project.stack != "api":
+        if not is_locked(self.stage.world):
             self.engine.unprotect()
             self.say("pulumi state unprotect --all: done")
             return
-        # Hetzner protects by itself as well: only a run of the program lifts both.
+        # The cloud protects by itself as well: only a run of the program lifts both.
         project = self.stage.project
         config = read_stack_file(project.config_file)
         config["ampere:server"] = {
