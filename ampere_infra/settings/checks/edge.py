@@ -1,9 +1,9 @@
-"""Checks of what the internet sees, for each stack whose settings have these sections."""
+"""Checks of what the internet sees."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ampere_infra.settings.checks.common import repeated, wrong
 from ampere_infra.settings.types import GIB, Size
@@ -11,15 +11,8 @@ from ampere_infra.settings.types import GIB, Size
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ampere_infra.settings.cluster import Cluster
-    from ampere_infra.settings.edge import (
-        Api,
-        Certificates,
-        Gateway,
-        PullRegistry,
-        Website,
-        Workload,
-    )
+    from ampere_infra.settings.api import ApiSettings
+    from ampere_infra.settings.edge import Workload
     from ampere_infra.settings.mistakes import Mistake
 
 _LARGEST_REQUEST = Size(GIB)
@@ -29,47 +22,13 @@ _EXAMPLES = re.compile(r"(?:^|\.)(?:example(?:\.com|\.net|\.org)?|test|invalid|l
 _RESERVED_MAIL = re.compile(r"@(?:.*\.)?(?:example(?:\.com|\.net|\.org)?|test|invalid|local)$")
 
 
-class Edge(Protocol):
-    """Settings that these checks can look at."""
-
-    @property
-    def cluster(self) -> Cluster:
-        """What the cluster is called inside."""
-        ...
-
-    @property
-    def gateway(self) -> Gateway:
-        """What the gateway takes from anybody."""
-        ...
-
-    @property
-    def certificates(self) -> Certificates:
-        """Who makes the certificates."""
-        ...
-
-    @property
-    def registry(self) -> PullRegistry:
-        """Where the images come from."""
-        ...
-
-    @property
-    def api(self) -> Api:
-        """The API."""
-        ...
-
-    @property
-    def website(self) -> Website:
-        """The website."""
-        ...
-
-
-def _workloads(s: Edge) -> Iterator[tuple[str, Workload]]:
+def _workloads(s: ApiSettings) -> Iterator[tuple[str, Workload]]:
     for name in ("api", "website"):
         if hasattr(s, name):
             yield name, getattr(s, name)
 
 
-def names_differ(s: Edge) -> Iterator[Mistake]:
+def names_differ(s: ApiSettings) -> Iterator[Mistake]:
     """Each name leads to one workload."""
     yield from repeated(
         ((name, "domain"), workload.domain)
@@ -78,7 +37,7 @@ def names_differ(s: Edge) -> Iterator[Mistake]:
     )
 
 
-def names_can_be_certified(s: Edge) -> Iterator[Mistake]:
+def names_can_be_certified(s: ApiSettings) -> Iterator[Mistake]:
     """A public authority certifies names of the public DNS only."""
     for name, workload in _workloads(s):
         domain = getattr(workload, "domain", "")
@@ -86,7 +45,7 @@ def names_can_be_certified(s: Edge) -> Iterator[Mistake]:
             yield wrong(domain, "is no public name; write one of a domain of yours", name, "domain")
 
 
-def names_are_outside(s: Edge) -> Iterator[Mistake]:
+def names_are_outside(s: ApiSettings) -> Iterator[Mistake]:
     """The cluster's own DNS does not claim a name that others ask for."""
     inside = s.cluster.dns_domain
     for name, workload in _workloads(s):
@@ -96,14 +55,14 @@ def names_are_outside(s: Edge) -> Iterator[Mistake]:
             yield wrong(domain, remedy, name, "domain")
 
 
-def mail_can_arrive(s: Edge) -> Iterator[Mistake]:
+def mail_can_arrive(s: ApiSettings) -> Iterator[Mistake]:
     """Let's Encrypt refuses an account with an address that nobody can have."""
     if _RESERVED_MAIL.search(s.certificates.email):
         remedy = "is an address that nobody can have; Let's Encrypt refuses it"
         yield wrong(s.certificates.email, remedy, "certificates", "email")
 
 
-def images_are_of_the_registry(s: Edge) -> Iterator[Mistake]:
+def images_are_of_the_registry(s: ApiSettings) -> Iterator[Mistake]:
     """The token of the registry opens no other one."""
     server = s.registry.server
     for name, workload in _workloads(s):
@@ -113,7 +72,7 @@ def images_are_of_the_registry(s: Edge) -> Iterator[Mistake]:
             yield wrong(image, remedy, name, "image")
 
 
-def pods_can_grow(s: Edge) -> Iterator[Mistake]:
+def pods_can_grow(s: ApiSettings) -> Iterator[Mistake]:
     """The most pods are more than the least."""
     for name, workload in _workloads(s):
         least, most = getattr(workload, "replicas", 1), getattr(workload, "max_replicas", None)
@@ -122,7 +81,7 @@ def pods_can_grow(s: Edge) -> Iterator[Mistake]:
             yield wrong(most, remedy, name, "max_replicas")
 
 
-def requests_fit_into_memory(s: Edge) -> Iterator[Mistake]:
+def requests_fit_into_memory(s: ApiSettings) -> Iterator[Mistake]:
     """A request is held whole before it is passed on."""
     size = s.gateway.request_size
     if size > _LARGEST_REQUEST:
@@ -130,7 +89,7 @@ def requests_fit_into_memory(s: Edge) -> Iterator[Mistake]:
         yield wrong(size, remedy, "gateway", "request_size")
 
 
-def issuers_differ(s: Edge) -> Iterator[Mistake]:
+def issuers_differ(s: ApiSettings) -> Iterator[Mistake]:
     """A token's issuer leads to one set of keys."""
     yield from repeated(
         (("api", "jwt", index, "issuer"), provider.issuer)
@@ -139,7 +98,7 @@ def issuers_differ(s: Edge) -> Iterator[Mistake]:
     )
 
 
-def keys_are_not_behind_the_api(s: Edge) -> Iterator[Mistake]:
+def keys_are_not_behind_the_api(s: ApiSettings) -> Iterator[Mistake]:
     """An issuer does not publish its keys where only its own tokens lead."""
     for index, provider in enumerate(s.api.jwt):
         if provider.jwks.startswith(f"https://{s.api.domain}/"):
