@@ -100,7 +100,7 @@ class Cluster:
         That label is enough (``nodeIncludedPredicate`` of its operator/pkg/nodeipam).
         """
         gateways = [str(key) for key in self.things if key.kind == "Gateway"]
-        if self.nodes - self.excluded:
+        if not self.nodes or self.nodes - self.excluded:
             return []
         return [f"{each} gets no address: every node is labelled {EXCLUDED}" for each in gateways]
 
