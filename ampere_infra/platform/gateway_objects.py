@@ -182,7 +182,10 @@ def limits(settings: Gateway) -> dict[str, Any]:
     """Return what a route's BackendTrafficPolicy allows each address, and each request.
 
     The counters are the one proxy's own, for each route apart
-    (https://gateway.envoyproxy.io/v1.9/tasks/traffic/local-rate-limit/).
+    (https://gateway.envoyproxy.io/v1.9/tasks/traffic/local-rate-limit/), and since Envoy Gateway
+    1.4 for each address apart where its type is ``Distinct``, which that page leaves out
+    (https://github.com/envoyproxy/gateway/blob/v1.9.0/release-notes/v1.4.0.yaml, "distinct source
+    CIDR-based local rate limiting"; https://github.com/envoyproxy/gateway/issues/5315).
     """
     everybody = {"sourceCIDR": {"type": "Distinct", "value": "0.0.0.0/0"}}
     limit = {"requests": settings.requests_per_minute, "unit": "Minute"}
