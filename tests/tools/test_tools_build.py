@@ -42,6 +42,7 @@ def test_a_tool_is_built_with_its_version(build):
     folder = built(build, lines.append)
     printed = subprocess.run([program(folder)], capture_output=True, text=True, check=True).stderr
     assert printed == "v1.0.0"
+    assert folder.stat().st_mode & 0o055 == 0o055, "whoever keeps the cache may read it"
     assert lines[0].startswith("building hello v1.0.0 from source"), "a person sees what goes on"
     assert lines[-1].startswith("built hello v1.0.0 in ")
 
