@@ -74,18 +74,19 @@ def signed_with_the_public_key(claims: dict[str, Any]) -> str:
     return f"{body}.{_text(hmac.new(known, body.encode(), hashlib.sha256).digest())}"
 
 
+def published_by(name: str) -> dict[str, str]:
+    """The public half of ``ec_key(name)``, as a key set has it (RFC 7517)."""
+    point = ec_key(name).public_key().public_numbers()
+    halves = {"x": point.x, "y": point.y}
+    texts = {half: _text(number.to_bytes(_HALF)) for half, number in halves.items()}
+    return {"kid": "ec", "kty": "EC", "alg": "ES256", **texts}
+
+
 def published() -> list[dict[str, str]]:
-    """The issuer's key set (RFC 7517)."""
-    point = ec_key("issuer").public_key().public_numbers()
+    """The issuer's key set."""
     number = rsa_key().public_key().public_numbers()
     return [
-        {
-            "kid": "ec",
-            "kty": "EC",
-            "alg": "ES256",
-            "x": _text(point.x.to_bytes(_HALF)),
-            "y": _text(point.y.to_bytes(_HALF)),
-        },
+        published_by("issuer"),
         {
             "kid": "rsa",
             "kty": "RSA",

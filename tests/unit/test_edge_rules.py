@@ -9,6 +9,7 @@ import pytest
 from edge_cluster import (
     API_DOMAIN,
     AUDIENCE,
+    DOCUMENT,
     ISSUER,
     KEYS,
     WEBSITE_DOMAIN,
@@ -23,6 +24,7 @@ from edge_tokens import (
     NOW,
     ec_key,
     published,
+    published_by,
     signed,
     signed_with_the_public_key,
     unsigned,
@@ -88,6 +90,11 @@ CREDENTIALS = {
     ),
     "a token in capitals of the header": (
         (bearer(signed(CLAIMS), "AUTHORIZATION"),),
+        200,
+        ("user-42", "jwt"),
+    ),
+    "a token that never expires": (
+        (bearer(signed({k: v for k, v in CLAIMS.items() if k != "exp"})),),
         200,
         ("user-42", "jwt"),
     ),
@@ -232,6 +239,44 @@ def test_with_tokens_alone_a_key_is_worth_nothing(name):
     has_token = bool(tokens) and tokens <= GOOD_TOKENS
     got = ask(TOKENS_ONLY, headers, PATHS.get(name, "/v1/things"))
     assert got.status == (400 if status == 400 else 200 if has_token else 401)
+
+
+THEIR_JWKS = "https://id.partner.example/keys"
+OURS = {"iss": ISSUER, "aud": AUDIENCE}
+THEIRS = {"iss": "https://id.partner.example/", "aud": "partner"}
+
+
+@pytest.fixture(scope="module")
+def two_issuers():
+    partner = {"issuer": THEIRS["iss"], "audiences": [THEIRS["aud"]], "jwks": THEIR_JWKS}
+    chosen = settings(api={"jwt": [*DOCUMENT["api"]["jwt"], partner]})
+    keys = {str(JWKS): published(), THEIR_JWKS: [published_by("partner")]}
+    return Edge(copy.deepcopy(custom_objects(record(chosen))), {}, keys)
+
+
+@pytest.mark.parametrize(
+    ("names", "key_of", "status"),
+    [
+        (OURS, "issuer", 200),
+        (THEIRS, "partner", 200),
+        ({**OURS, "aud": "partner"}, "issuer", 401),
+        ({**THEIRS, "aud": AUDIENCE}, "partner", 401),
+        (OURS, "partner", 401),
+        (THEIRS, "issuer", 401),
+        ({**THEIRS, "aud": ["partner", AUDIENCE]}, "issuer", 401),
+    ],
+    ids=[
+        *("the first's", "the second's"),
+        *("the first's for the second's audience", "the second's for the first's audience"),
+        *("the first's by the second's key", "the second's by the first's key"),
+        "the second's for both audiences by the first's key",
+    ],
+)
+def test_of_two_issuers_each_speaks_for_itself(two_issuers, names, key_of, status):
+    token = signed({**CLAIMS, **names}, ec_key(key_of))
+    got = ask(two_issuers, (bearer(token),))
+    assert got.status == status
+    assert got.sent.get("x-client-id") == ("user-42" if status == 200 else None)
 
 
 @pytest.mark.parametrize(
