@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 import yaml
-from bootstrap_cases import CA_HASH, TOKEN, files_of, home, lay_out
+from bootstrap_cases import CA_HASH, TOKEN, Birth, births, files_of, home, lay_out
 
 from ampere_infra.bootstrap.api_server import VOLUMES, arguments
 from ampere_infra.bootstrap.kubeadm import init_config, join_config
 from ampere_infra.bootstrap.netplan import network_config
 from ampere_infra.bootstrap.node import packages
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
+from ampere_infra.bootstrap.spec import Role
 from ampere_infra.bootstrap.units import unit_names
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
     from ampere_infra.bootstrap.spec import NodeSpec
 
 HOME = home()
-NODES = pytest.mark.parametrize("node", [HOME.master, HOME.worker], ids=lambda node: node.role)
+NODES = pytest.mark.parametrize("birth", births(), ids=lambda birth: birth.name)
+CONTROL_PLANES = [birth for birth in births() if birth.node.role is Role.CONTROL_PLANE]
 
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
@@ -35,9 +37,9 @@ def run(*command: object) -> subprocess.CompletedProcess[str]:
 
 
 @NODES
-def test_cloud_init_takes_the_user_data(node: NodeSpec, tmp_path: Path) -> None:
+def test_cloud_init_takes_the_user_data(birth: Birth, tmp_path: Path) -> None:
     file = tmp_path / "user-data"
-    file.write_text(HOME.born(node).text, encoding="utf-8")
+    file.write_text(birth.born.text, encoding="utf-8")
     done = run("cloud-init", "schema", "--config-file", file)
     assert done.returncode == 0, f"cloud-init refuses it: {done.stdout}{done.stderr}"
     assert "Valid cloud-config" in done.stdout, "it was really validated"
@@ -88,8 +90,11 @@ def validate(kubeadm: Path, config: str, folder: Path) -> subprocess.CompletedPr
     return run(kubeadm, "config", "validate", "--config", file)
 
 
-def test_kubeadm_takes_the_init_configuration(tool: Callable[[str], Path], tmp_path: Path) -> None:
-    done = validate(tool("kubeadm"), init_config(HOME.cluster, HOME.master), tmp_path)
+@pytest.mark.parametrize("birth", CONTROL_PLANES, ids=lambda birth: birth.name)
+def test_kubeadm_takes_the_init_configuration(
+    tool: Callable[[str], Path], birth: Birth, tmp_path: Path
+) -> None:
+    done = validate(tool("kubeadm"), init_config(birth.cluster, birth.node), tmp_path)
     assert done.returncode == 0, done.stderr
     warnings = [
         line for line in done.stderr.splitlines() if "certificateValidityPeriod" not in line
@@ -173,9 +178,9 @@ def verify(node: NodeSpec, root: Path) -> subprocess.CompletedProcess[str]:
 
 
 @NODES
-def test_systemd_takes_every_unit(node: NodeSpec, tmp_path: Path) -> None:
-    lay_out(HOME.born(node), tmp_path)
-    done = verify(node, tmp_path)
+def test_systemd_takes_every_unit(birth: Birth, tmp_path: Path) -> None:
+    lay_out(birth.born, tmp_path)
+    done = verify(birth.node, tmp_path)
     assert done.returncode == 0, done.stderr
     assert not done.stderr, f"not even a warning: {done.stderr}"
 
@@ -200,7 +205,7 @@ def test_systemd_refuses_a_mistake(tmp_path: Path, unit: str, right: str, wrong:
 
 
 def test_apt_takes_the_sources_and_preferences(tmp_path: Path) -> None:
-    lay_out(HOME.born(HOME.master), tmp_path)
+    lay_out(births()[-1].born, tmp_path)
     (tmp_path / "var/lib/apt/lists/partial").mkdir(parents=True)
     (tmp_path / "var/lib/dpkg").mkdir(parents=True)
     (tmp_path / "var/lib/dpkg/status").touch()
@@ -210,6 +215,8 @@ def test_apt_takes_the_sources_and_preferences(tmp_path: Path) -> None:
     assert "'https://pkgs.k8s.io/core:/stable:/v1.36/deb/InRelease'" in done.stdout, done.stdout
     suite = "'https://download.docker.com/linux/ubuntu/dists/noble/InRelease'"
     assert suite in done.stdout, done.stdout
+    suite = "'https://pkgs.tailscale.com/stable/ubuntu/dists/noble/InRelease'"
+    assert suite in done.stdout, "of a node in a tailnet"
     policy = run("apt-cache", *options, "policy", "kubeadm")
     assert not policy.stderr, f"apt complains of the preferences: {policy.stderr}"
 
@@ -255,8 +262,8 @@ def test_cloud_init_runs_a_module_again_only_because_bootcmd_lets_it(tmp_path: P
 
 
 @NODES
-def test_python_of_the_node_takes_the_node_program(node: NodeSpec, tmp_path: Path) -> None:
-    lay_out(HOME.born(node), tmp_path)
+def test_python_of_the_node_takes_the_node_program(birth: Birth, tmp_path: Path) -> None:
+    lay_out(birth.born, tmp_path)
     launcher = tmp_path / "usr/local/sbin/ampere-node"
     text = launcher.read_text().replace('"/usr', f'"{tmp_path}/usr')
     launcher.write_text(text)
@@ -266,10 +273,10 @@ def test_python_of_the_node_takes_the_node_program(node: NodeSpec, tmp_path: Pat
 
 
 @NODES
-def test_containerd_configuration_is_toml(node: NodeSpec) -> None:
+def test_containerd_configuration_is_toml(birth: Birth) -> None:
     import tomllib  # noqa: PLC0415
 
-    config = tomllib.loads(files_of(HOME.born(node))["/etc/containerd/config.toml"])
+    config = tomllib.loads(files_of(birth.born)["/etc/containerd/config.toml"])
     runtime = config["plugins"]["io.containerd.cri.v1.runtime"]["containerd"]["runtimes"]["runc"]
     assert config["version"] == 3, "the version of containerd 2"
     assert runtime["options"]["SystemdCgroup"] is True, "as the kubelet's cgroup driver"

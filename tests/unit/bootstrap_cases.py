@@ -1,10 +1,10 @@
-"""The home cluster as the bootstrap sees it, and a place to put a node's files."""
+"""Both clusters as the bootstrap sees them, and a place to put a node's files."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
-from ipaddress import IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +12,30 @@ import yaml
 
 from ampere_infra.bootstrap.spec import ClusterSpec, Nic, NodeSpec, Role
 from ampere_infra.bootstrap.user_data import UserData, user_data
+from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.home import HomeSettings
+from ampere_infra.stacks import api_specs
 from ampere_infra.templates import parse
 
 REPOSITORY = Path(__file__).parents[2]
 AUTHORIZED_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIExampleExampleExampleExampleExample ampere"
 CA_HASH = "sha256:" + "0123456789abcdef" * 4
 TOKEN = "canary.canary0canary0ca"
+PUBLIC_ADDRESS = IPv4Address("203.0.113.10")
 
 
 def home_settings() -> HomeSettings:
-    text = (REPOSITORY / "Pulumi.home.yaml").read_text(encoding="utf-8")
+    return HomeSettings(**_sections("home"))
+
+
+def api_settings(**changes: Any) -> ApiSettings:
+    return ApiSettings(**{**_sections("api"), **changes})
+
+
+def _sections(stack: str) -> dict[str, Any]:
+    text = (REPOSITORY / f"Pulumi.{stack}.yaml").read_text(encoding="utf-8")
     config: dict[str, Any] = yaml.safe_load(text)["config"]
-    return HomeSettings(**{key.partition(":")[2]: value for key, value in config.items()})
+    return {key.partition(":")[2]: value for key, value in config.items()}
 
 
 @dataclass(frozen=True)
@@ -71,6 +82,33 @@ def home() -> Home:
         NodeSpec(worker.name, Role.WORKER, worker.address, "/dev/vdc"),
         nic,
     )
+
+
+@dataclass(frozen=True)
+class Birth:
+    """A node of either cluster and what it is born with."""
+
+    name: str
+    cluster: ClusterSpec
+    node: NodeSpec
+    born: UserData
+
+
+@cache
+def births() -> tuple[Birth, ...]:
+    """Every kind of node that there is: home's two, the public one outside and in a tailnet."""
+    inside = {"enabled": True, "tailnet": "tail1a2b3.ts.net"}
+    return (
+        *(Birth(n.role, home().cluster, n, home().born(n)) for n in (home().master, home().worker)),
+        public("api", api_settings()),
+        public("api-in-tailnet", api_settings(tailscale=inside)),
+    )
+
+
+def public(name: str, settings: ApiSettings) -> Birth:
+    cluster = api_specs.cluster(settings, PUBLIC_ADDRESS)
+    node = api_specs.node(settings, PUBLIC_ADDRESS)
+    return Birth(name, cluster, node, user_data(cluster, node, AUTHORIZED_KEY, None))
 
 
 def files_of(born: UserData) -> dict[str, str]:

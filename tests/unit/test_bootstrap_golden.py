@@ -1,4 +1,4 @@
-"""What the home cluster's nodes are born with, as files to read and to review.
+"""What the clusters' nodes are born with, as files to read and to review.
 
 After a change that is meant: ``AMPERE_RENEW_GOLDEN=1 uv run pytest
 tests/unit/test_bootstrap_golden.py``, then look at what git says has changed.
@@ -10,19 +10,25 @@ import os
 from pathlib import Path
 
 import pytest
-from bootstrap_cases import CA_HASH, home
+from bootstrap_cases import CA_HASH, births, home
 
 from ampere_infra.bootstrap.kubeadm import init_config, join_config
 from ampere_infra.bootstrap.netplan import network_config
 
 FOLDER = Path(__file__).parents[1] / "golden"
 HOME = home()
+PUBLIC = births()[2:]
 RENEW = "AMPERE_RENEW_GOLDEN"
 
 
 def rendered() -> dict[str, str]:
-    """The files that the program renders for the master and for one worker."""
-    return {
+    """The files that the program renders for each kind of node."""
+    public = {f"{birth.name}.user-data.yaml": birth.born.text for birth in PUBLIC}
+    public |= {
+        f"{birth.name}.kubeadm-init.yaml": init_config(birth.cluster, birth.node)
+        for birth in PUBLIC
+    }
+    return public | {
         "master.user-data.yaml": HOME.born(HOME.master).text,
         "worker.user-data.yaml": HOME.born(HOME.worker).text,
         "master.network-config.yaml": network_config(HOME.nic),
