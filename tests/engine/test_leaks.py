@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from drill import API, HOME, fast_folder
 
 from ampere_infra.bootstrap.api_server import encryption_key
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 VERBOSE = ("-v=5", "--logtostderr", "--logflow")
 """From 7 on the engine writes every property that it is sent into its log, secrets too."""
 FAILING = ("kubernetes:core/v1:Secret", "kubernetes:helm.sh/v3:Release")
-COMMANDS = ("-pki", "-join-token", "-base-image")
+COMMANDS = ("-pki", "-join-token", "-base-image", "-tailnet-join")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,16 @@ class Case:
     """How many passwords its resources make at least."""
     images: bool = False
     """Whether machines read their user-data from NoCloud images."""
+    sections: dict[str, dict[str, object]] = field(default_factory=dict[str, dict[str, object]])
+    """What is laid over the stack file's, so that every secret is needed."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """The stack's settings."""
+        found: dict[str, Any] = dict(read_stack_file(self.config_file))
+        for name, section in self.sections.items():
+            found[name] = {**found.get(name, {}), **section}
+        return found
 
 
 CASES = {
@@ -63,8 +74,15 @@ CASES = {
     ),
     "api": Case(
         *("api", API, "ampere-api-encryption-key-1"),
-        ("hcloud_token", "registry_pull_token", "api_keys.first"),
+        (
+            *("hcloud_token", "registry_pull_token", "api_keys.first"),
+            *("tailscale_auth_key", "dns_token"),
+        ),
         made=1,
+        sections={
+            "ampere:tailscale": {"enabled": True, "tailnet": "tail1a2b3.ts.net"},
+            "ampere:certificates": {"challenge": "cloudflare"},
+        },
     ),
 }
 
@@ -77,6 +95,8 @@ class Sinks:
     texts: dict[str, bytes] = field(default_factory=dict[str, bytes])
     canaries: list[Canary] = field(default_factory=list[Canary])
     errors: int = 0
+    used: set[str] = field(default_factory=set[str])
+    """The secrets that resources were made with."""
 
     def add(self, name: str, *texts: str) -> None:
         """Put ``texts`` into the sink called ``name``."""
@@ -122,7 +142,9 @@ def sinks(request: pytest.FixtureRequest) -> Generator[Sinks]:
             tempfile.tempdir = str(temporary)
             url = azure.vault("ampere-test").add_version("sops")
             sealed = _sealed(case, folder, url)
-            project = Project(case.stack, case.config_file, folder / "out", sealed)
+            file = folder / f"Pulumi.{case.stack}.yaml"
+            file.write_text(yaml.safe_dump({"config": case.config}), encoding="utf-8")
+            project = Project(case.stack, file, folder / "out", sealed)
             stage = stack.enter_context(staged(project, World()))
             keys = [project.private, temporary / PREFIX]
             watch = stack.enter_context(Watch([temporary], without=keys))
@@ -177,6 +199,8 @@ def _run(case: Case, stage: Stage) -> Sinks:
     assert all(outcome.ok for outcome in outcomes[-3:]), outcomes[-3].output
     shown = engine.export(show_secrets=True)
     sinks.canaries = list(_canaries(stage, shown))
+    found = search("state", json.dumps(shown).encode(), sinks.canaries)
+    sinks.used = {find.canary for find in found}
     stage.world.export(project.rendered)
     exported = engine.export()
     outcomes += _unprotected(case, stage)
@@ -194,11 +218,11 @@ def _run(case: Case, stage: Stage) -> Sinks:
 
 def _unprotected(case: Case, stage: Stage) -> list[Outcome]:
     """Lift all protection; Hetzner's own goes by a run of the program only."""
-    config: dict[str, Any] = read_stack_file(case.config_file)
+    config = case.config
     if "ampere:server" not in config:
         stage.engine.unprotect()
         return []
-    config["ampere:server"] |= {"protect": False}
+    config["ampere:server"] = {**config["ampere:server"], "protect": False}
     stage.project.write(config)
     return [stage.engine.up(*VERBOSE)]
 
@@ -258,6 +282,8 @@ def test_the_canaries_are_all_secrets_given_and_made(sinks: Sinks):
         assert wanted in names
     assert f"{sinks.case.key}.result" in names, "and what it is made of"
     assert sum("privateKey" in name for name in names) >= 3, "the CA's, the admin's and the nodes'"
+    optional = {"tailscale_auth_key", "dns_token"} & {*sinks.case.secrets}
+    assert optional <= sinks.used, "and what not every stack needs has gone where it is needed"
     made = sum(name.endswith(".result") for name in names)
     assert made >= sinks.case.made, "at home a join token for each worker"
 
