@@ -13,6 +13,7 @@ import pytest
 import yaml
 from drill import API, Drill, End, fast_folder
 
+from ampere_infra.rehearsal.doubles.command.members import MARK
 from ampere_infra.rehearsal.places.hetzner import HetznerCloud
 from ampere_infra.rehearsal.places.tailnet import Tailnets
 from ampere_infra.rehearsal.run import rehearse
@@ -103,12 +104,35 @@ def test_a_new_server_lets_admins_in_until_the_tailnet_has_answered(folder: Path
         found.world.on_operation = look
         assert found.stage.engine.up().ok
         assert seen[JOINED] == {PUBLIC, DOOR}
+        assert seen[ANSWERED] == {PUBLIC, DOOR}, "nothing shuts before the tailnet has answered"
         assert walls(found) == {PUBLIC}
         wall = found.world.part(HetznerCloud).named("firewalls", DOOR)
         assert wall is not None
         assert {(r["port"], *r["source_ips"]) for r in wall.fields["rules"]} == {
             ("22", "203.0.113.7/32")
         }
+
+
+def test_a_new_server_whose_tailnet_does_not_answer_keeps_the_admins_door(folder: Path):
+    with Drill(stack="api", config_file=stack_file(folder, inside=True)) as found:
+        known: list[str] = []
+
+        def fall_silent(operation: Operation) -> None:
+            if operation.name == JOINED:
+                [server] = found.world.part(HetznerCloud).servers()
+                known.append(server.marks.pop(MARK))
+
+        found.world.on_operation = fall_silent
+        refused = found.stage.engine.up()
+        assert not refused.ok
+        [said] = [text for text in refused.errors if ANSWERED in text or NAME in text]
+        assert NAME in said, "it names who did not answer"
+        assert walls(found) == {PUBLIC, DOOR}, "the admins get in, and nobody else"
+        found.world.on_operation = None
+        [server] = found.world.part(HetznerCloud).servers()
+        [server.marks[MARK]] = known
+        assert found.stage.engine.up().ok
+        assert walls(found) == {PUBLIC}
 
 
 def test_joining_shuts_the_public_ports_after_the_tailnet_has_answered(drill: Drill):
