@@ -36,7 +36,7 @@ TRIES = 12
 CUTS = 20
 MINUTE = 60.0
 DAY = 86400
-LIMIT = 3600.0
+LIMIT = 5400.0
 """Seconds for what waits for the whole control plane."""
 BY_KVM = 0.1
 """How long a stage takes by KVM, compared with an emulated machine."""
