@@ -88,8 +88,8 @@ class Story:
         await_running(self.ground, machine)
         self.trouble.set_clock(machine, seconds)
         self.trouble.cut_power(machine, BOOT, 80, 4)
-        self.trouble.unplug(machine, OS_READY, MINUTE)
         self.trouble.cut_power(machine, OS_READY, 4, 1)
+        self.trouble.unplug(machine, OS_READY, MINUTE)
         return self.trouble
 
     def _misses_its_mirror(self) -> bool:
