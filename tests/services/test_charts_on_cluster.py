@@ -12,12 +12,14 @@ import yaml
 from home_cluster import ROOT
 
 from ampere_infra import tools
+from tests.cluster.process import eventually
 from tests.cluster.stand_ins import OPERATOR, PLUGIN, definitions
 from tests.tools.crd_schemas import strict
 from tests.tools.rendered_charts import CASES, OURS, namespace_of, rendered, values_of
 from tests.upstream import needs_upstream
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
 
     from tests.cluster.cluster import Cluster
@@ -181,3 +183,31 @@ def test_a_restore_leaves_the_old_cluster_and_makes_the_new_one(prepared):
     assert old["annotations"]["cnpg.io/hibernation"] == "on"
     assert old["generation"] == 2, "it is the very object that was there, with its volumes"
     helm(prepared, "uninstall", "postgresql", *namespace)
+
+
+@pytest.fixture
+def task(prepared: Cluster) -> Generator[dict[str, Any]]:
+    """The pod of a dbt task, as the chart has it for Airflow's operators."""
+    words = ("dbt", "charts/dbt", "--namespace", "airflow", "--values", "-")
+    helm(prepared, "install", *words, given=values_of("dbt"))
+    template = prepared.api.get("/api/v1/namespaces/airflow/configmaps/dbt-pod-template")
+    assert template is not None
+    yield yaml.safe_load(template["data"]["pod.yaml"])
+    helm(prepared, "uninstall", "dbt", "--namespace", "airflow")
+
+
+def test_the_pod_of_a_dbt_task_is_let_in_and_runs_to_its_end(prepared, task):
+    judged = try_out(prepared, yaml.safe_dump(task))
+    assert judged.returncode == 0, judged.stderr
+    assert "Warning" not in judged.stderr, judged.stderr
+    made = prepared.kubectl("create", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(task))
+    assert made.returncode == 0, made.stderr
+    eventually(lambda: prepared.api.read(task)["status"]["phase"] == "Succeeded", "it has ended")
+    prepared.api.delete(task)
+
+
+def test_a_pod_of_a_dbt_task_that_might_be_root_would_be_refused(prepared, task):
+    task["spec"]["securityContext"]["runAsNonRoot"] = False
+    judged = try_out(prepared, yaml.safe_dump(task))
+    assert judged.returncode != 0
+    assert 'violates PodSecurity "restricted:latest": runAsNonRoot' in judged.stderr
