@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 from drill import API, HOME, fast_folder
+from stack_secrets import stack_secrets
 
-from ampere_infra.bootstrap.api_server import encryption_key
 from ampere_infra.machines.ways import PREFIX
-from ampere_infra.rehearsal.leaks import Canary, Find, canaries, generated, search, search_files
+from ampere_infra.rehearsal.leaks import Canary, Find, canaries, search, search_files
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.stage import Stage, environment, staged
 from ampere_infra.rehearsal.world import World
@@ -198,7 +198,7 @@ def _run(case: Case, stage: Stage) -> Sinks:
     outcomes += [engine.up(*VERBOSE), engine.up("--diff", "--show-sames"), engine.refresh(*VERBOSE)]
     assert all(outcome.ok for outcome in outcomes[-3:]), outcomes[-3].output
     shown = engine.export(show_secrets=True)
-    sinks.canaries = list(_canaries(stage, shown))
+    sinks.canaries = list(stack_secrets(stage, shown))
     found = search("state", json.dumps(shown).encode(), sinks.canaries)
     sinks.used = {find.canary for find in found}
     stage.world.export(project.rendered)
@@ -236,18 +236,6 @@ def _failing_once(stage: Stage, preview: Outcome) -> Iterator[Outcome]:
         yield outcome
         if outcome.ok:
             return
-
-
-def _canaries(stage: Stage, shown: dict[str, Any]) -> Iterator[Canary]:
-    project = stage.project
-    for name, value in project.secrets.items():
-        yield from canaries(name, value)
-    yield from generated(shown)
-    for drawn in [c for c in generated(shown) if "-encryption-key-" in c.name]:
-        yield from canaries("key of Secrets in etcd", encryption_key(drawn.text))
-    yield from canaries("passphrase", stage.engine.passphrase)
-    for key in project.private.glob("id_ed25519"):
-        yield from canaries("SSH key", key.read_text())
 
 
 def _collect(sinks: Sinks, stage: Stage, outcomes: list[Outcome]) -> None:
