@@ -52,6 +52,14 @@ def answers(cluster, version: str, kind: str) -> bool:
     return True
 
 
+def healed(home) -> None:
+    """Look that the next up makes everything well, and a further one finds nothing to do."""
+    next_up = home.stage.engine.up()
+    assert next_up.ok, next_up.output
+    again = home.stage.engine.up()
+    assert (again.code, again.changed) == (0, 0), again.output
+
+
 def torn_down(home) -> None:
     """Destroy, and look that nothing is left."""
     home.stage.engine.unprotect()
@@ -59,6 +67,7 @@ def torn_down(home) -> None:
     down = home.stage.engine.destroy()
     assert down.ok, down.output
     assert home.stage.world.empty
+    assert home.stage.world.warnings == []
     assert left(home.cluster) == {}, "destroy leaves nothing"
 
 
@@ -79,11 +88,28 @@ def test_an_api_server_that_is_killed_during_up_is_healed_by_the_next_one(cluste
         assert any(words in said for words in ended), f"it says that nobody answers: {said}"
         server.start()
         server.await_answer()
-        healed = home.stage.engine.up()
-        assert healed.ok, healed.output
-        again = home.stage.engine.up()
-        assert (again.code, again.changed) == (0, 0), again.output
-        assert home.stage.world.warnings == []
+        healed(home)
+        torn_down(home)
+
+
+def test_an_api_server_that_is_back_while_up_still_runs_is_healed_by_the_next_one(cluster):
+    server = cluster.processes["kube-apiserver"]
+    answered: list[bool] = []
+    with home_on(cluster) as home:
+
+        def strike(operation):
+            if operation.name == "minio-user-airflow" and not answered:
+                server.kill()
+                server.start()
+                server.await_answer()
+                # The engine has not heard yet that this operation has ended.
+                answered.append(home.stage.engine.process is not None and server.answers())
+
+        home.stage.world.on_operation = strike
+        home.stage.engine.up()
+        home.stage.world.on_operation = None
+        assert answered == [True], "it was killed, and served again, while up was at work"
+        healed(home)
         torn_down(home)
 
 
@@ -141,8 +167,8 @@ def test_an_install_that_is_interrupted_is_healed_by_the_next_up(cluster):
         watch.join()
         assert pending(), "Helm would not install over it"
         home.settle()
-        healed = engine.up()
-        assert healed.ok, healed.output
+        next_up = engine.up()
+        assert next_up.ok, next_up.output
         assert not pending()
         torn_down(home)
 
