@@ -143,6 +143,11 @@ def test_a_namespace_that_does_not_go_away_tells_what_holds_it(cluster):
         assert "timed out waiting" in said
         reason = f"Some content in the namespace has finalizers remaining: {STUCK}"
         assert f"namespace airflow: {reason}" in said
+        refused = home.stage.engine.up()
+        assert not refused.ok
+        told = "\n".join(refused.errors)
+        assert "create new content in namespace airflow because it is being terminated" in told
+        assert STUCK not in told, "what holds it is told to who deletes it"
         cluster.api.apply({**held, "metadata": {**metadata, "finalizers": []}}, "tests")
         eventually(lambda: cluster.api.read(held) is None, "the finalizer is gone")
         torn_down(home)
