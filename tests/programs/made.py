@@ -27,31 +27,47 @@ class Made:
     releases: Mapping[str, Mapping[str, Any]]
 
     def objects(self, release: str) -> list[dict[str, Any]]:
-        """Return what a chart of ours makes of its release's values, by the real helm."""
-        command = ["template", release, SOURCE / "charts" / release, "--namespace", release]
-        rendered = subprocess.run(
-            [tools.path("helm"), *command, "--values", "-"],
-            input=json.dumps(self.releases[release]),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return [item for item in yaml.safe_load_all(rendered.stdout) if item]
+        """Return what a chart of ours makes of its release's values."""
+        return rendered(release, self.releases[release])
+
+    def secrets_of(self, namespace: str) -> dict[str, Mapping[str, str]]:
+        """Return the Secrets of a namespace by their names."""
+        names = {name: name.partition("/") for name in self.secrets}
+        return {own: self.secrets[n] for n, (place, _, own) in names.items() if place == namespace}
 
     def variables(self, container: Mapping[str, Any], namespace: str) -> dict[str, str]:
         """Return the environment that the kubelet gives to ``container``."""
-        found: dict[str, str] = {}
-        for variable in container.get("env", []):
-            if "valueFrom" in variable:
-                reference = variable["valueFrom"]["secretKeyRef"]
-                secret = self.secrets[f"{namespace}/{reference['name']}"]
-                found[variable["name"]] = secret[reference["key"]]
-            else:
-                text = str(variable["value"])
-                for name, value in found.items():
-                    text = text.replace(f"$({name})", value)
-                found[variable["name"]] = text
-        return found
+        return variables(container, self.secrets_of(namespace))
+
+
+def rendered(release: str, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what a chart of ours makes of ``values``, by the real helm."""
+    command = ["template", release, SOURCE / "charts" / release, "--namespace", release]
+    done = subprocess.run(
+        [tools.path("helm"), *command, "--values", "-"],
+        input=json.dumps(values),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return [item for item in yaml.safe_load_all(done.stdout) if item]
+
+
+def variables(
+    container: Mapping[str, Any], secrets: Mapping[str, Mapping[str, str]]
+) -> dict[str, str]:
+    """Return the environment that the kubelet gives to ``container``, of Secrets by name."""
+    found: dict[str, str] = {}
+    for variable in container.get("env", []):
+        if "valueFrom" in variable:
+            reference = variable["valueFrom"]["secretKeyRef"]
+            found[variable["name"]] = secrets[reference["name"]][reference["key"]]
+        else:
+            text = str(variable["value"])
+            for name, value in found.items():
+                text = text.replace(f"$({name})", value)
+            found[variable["name"]] = text
+    return found
 
 
 def of_kind(objects: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

@@ -3,98 +3,134 @@
 from __future__ import annotations
 
 import json
-import os
+import secrets
 import subprocess
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ampere_infra import tools
-from tests.ports import free_port
+from tests.ports import LOOPBACK, free_port
+from tests.programs.jobs import Jobs
 from tests.programs.made import Made, of_kind
 from tests.programs.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Mapping, Sequence
     from pathlib import Path
 
 
-@dataclass(frozen=True)
-class ObjectStore:
-    """A server that runs."""
+_ARGUMENTS = ("server", "/data", "--address", ":9000", "--console-address", ":9001")
+
+
+def secret_key() -> str:
+    return secrets.token_hex(16)
+
+
+@dataclass
+class Store:
+    """One MinIO server; ``arguments`` have the paths and ports of the chart's pod."""
 
     folder: Path
-    port: int
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    user: str = "administrator"
+    password: str = field(default_factory=secret_key, repr=False)
+    arguments: Sequence[str] = _ARGUMENTS
+    port: int = 0
 
     @property
     def address(self) -> str:
         """Where it answers, without the scheme."""
-        return f"127.0.0.1:{self.port}"
+        return f"{LOOPBACK}:{self.port}"
 
-    def ask(
-        self, access_key: str, secret_key: str, *arguments: str, given: str | None = None
+    @property
+    def url(self) -> str:
+        return f"http://{self.address}"
+
+    @contextmanager
+    def running(self) -> Generator[Store]:
+        self.port = free_port()
+        self.folder.mkdir()
+        here = {"/data": str(self.folder / "data"), "/tmp/certs": str(self.folder / "certs")}
+        here |= {":9000": self.address, ":9001": f"{LOOPBACK}:{free_port()}"}
+        command = [tools.path("minio"), *(here.get(word, word) for word in self.arguments)]
+        login = {"MINIO_ROOT_USER": self.user, "MINIO_ROOT_PASSWORD": self.password}
+        environment = {"HOME": str(self.folder), **login, **self.environment}
+        server = Server("minio", command, self.folder / "log", environment)
+        with server.running(lambda: self.status("/minio/health/ready") == 200):
+            yield self
+
+    def status(self, path: str, token: str = "") -> int:
+        """The status of the answer to a request of a person without S3's signature."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        try:
+            with urllib.request.urlopen(
+                urllib.request.Request(self.url + path, headers=headers)
+            ) as a:
+                return a.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def mc(self, *words: str, given: str = "", login: Mapping[str, str] | None = None) -> str:
+        """Run the client as the administrator or as who has ``login``; the store is ``x``."""
+        done = self.try_mc(*words, given=given, login=login)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def try_mc(
+        self, *words: str, given: str = "", login: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """Run MinIO's client as one user: the store is called ``store``."""
+        keys = login or {"accessKey": self.user, "secretKey": self.password}
+        host = f"http://{keys['accessKey']}:{keys['secretKey']}@{self.address}"
+        environment = {"HOME": str(self.folder), "MC_HOST_x": host}
         return subprocess.run(
-            [tools.path("mc"), *arguments],
+            [tools.path("mc"), *words],
+            env=environment,
             input=given,
-            env={
-                "HOME": str(self.folder),
-                "MC_CONFIG_DIR": str(self.folder / "mc"),
-                "MC_HOST_store": f"http://{access_key}:{secret_key}@{self.address}",
-            },
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def put(self, objects: dict[str, str]) -> None:
+        for name, text in objects.items():
+            self.mc("pipe", "--quiet", f"x/{name}", given=text)
+
+    def objects(self, bucket: str) -> dict[str, str]:
+        """The content of each object in a bucket."""
+        lines = self.mc("ls", "--recursive", "--json", f"x/{bucket}").splitlines()
+        names = [json.loads(line)["key"] for line in lines]
+        return {name: self.mc("cat", f"x/{bucket}/{name}") for name in names}
+
+    def users(self) -> dict[str, str]:
+        """The policy of each user."""
+        lines = map(json.loads, self.mc("admin", "user", "list", "x", "--json").splitlines())
+        return {line["accessKey"]: line.get("policyName", "") for line in lines}
+
+    def policies(self) -> set[str]:
+        lines = self.mc("admin", "policy", "list", "x", "--json").splitlines()
+        return {json.loads(line)["policy"] for line in lines}
 
 
 @contextmanager
-def object_store(folder: Path, made: Made) -> Generator[ObjectStore]:
-    """Run MinIO with the buckets and users of ``made``."""
-    objects = made.objects("minio")
-    store = ObjectStore(folder, free_port())
-    (stateful_set,) = of_kind(objects, "StatefulSet")
-    container = stateful_set["spec"]["template"]["spec"]["containers"][0]
-    here = {"/data": str(folder / "data"), "/tmp/certs": str(folder / "certs")}
-    here |= {":9000": store.address, ":9001": f"127.0.0.1:{free_port()}"}
-    words: list[str] = container["args"]
-    command = [tools.path("minio"), *(here.get(word, word) for word in words)]
-    variables = made.variables(container, "minio") | {"HOME": str(folder)}
-    with Server("minio", command, folder / "log", variables).running(lambda: _healthy(store)):
-        _provision(store, made)
+def object_store(folder: Path, made: Made) -> Generator[Store]:
+    """Run MinIO as the chart's pod does, with the buckets and users of ``made``."""
+    (stateful_set,) = of_kind(made.objects("minio"), "StatefulSet")
+    (container,) = stateful_set["spec"]["template"]["spec"]["containers"]
+    root = made.secrets["minio/minio-root"]
+    store = Store(
+        folder / "store",
+        made.variables(container, "minio"),
+        root["rootUser"],
+        root["rootPassword"],
+        container["args"],
+    )
+    jobs = Jobs(folder / "jobs", store, made.secrets_of("minio"), made.releases["minio"])
+    with store.running():
+        for _ in range(2):  # the second time nothing is new, and nothing fails
+            jobs.provision()
         yield store
-
-
-def _healthy(store: ObjectStore) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://{store.address}/minio/health/ready") as answer:
-            return answer.status == 200
-    except OSError:
-        return False
-
-
-def _provision(store: ObjectStore, made: Made) -> None:
-    """Run the chart's own Job, here."""
-    objects = made.objects("minio")
-    job = next(j for j in of_kind(objects, "Job") if "provision" in j["metadata"]["name"])
-    (container,) = job["spec"]["template"]["spec"]["containers"]
-    policies = store.folder / "policies"
-    policies.mkdir()
-    for config_map in of_kind(objects, "ConfigMap"):
-        for name, text in config_map["data"].items():
-            (policies / name).write_text(text)
-            json.loads(text)
-    variables = made.variables(container, "minio")
-    variables = {k: v.replace("@minio:9000", f"@{store.address}") for k, v in variables.items()}
-    programs = f"{tools.path('mc').parent}{os.pathsep}{os.environ['PATH']}"
-    for _ in range(2):  # the second time nothing is new, and nothing fails
-        done = subprocess.run(
-            [word.replace("/policies/", f"{policies}/") for word in container["command"]],
-            env={**variables, "PATH": programs, "MC_CONFIG_DIR": str(store.folder / "provision")},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stdout + done.stderr

@@ -30,8 +30,9 @@ from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.settings.recovery import NEVER
 from tests.cluster.front import Front
 from tests.cluster.process import eventually
-from tests.copies.stores import Chart, Store, admit
+from tests.copies.stores import Chart, admit
 from tests.engine.drill import HOME
+from tests.programs.object_store import Store
 from tests.services.conftest import MISSING, Home, home_on
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ class Place:
         (container,) = live["spec"]["template"]["spec"]["containers"]
         if container["image"] == MISSING:
             raise BackupError("container mc is waiting to start")
-        return self.chart._run(container)
+        return self.chart.run(container)
 
 
 def held(cluster: Cluster, kind: str) -> dict[str, dict[str, str]]:
@@ -159,8 +160,7 @@ def place(cluster, tmp_path_factory) -> Generator[Place]:
         root = logins["minio-root"]
         store = Store(folder / "store", {}, root["rootUser"], root["rootPassword"])
         stack.enter_context(store.running())
-        chart = Chart(folder / "files", store, target, logins, {})
-        chart.folder.mkdir()
+        chart = Chart(folder / "files", store, logins, {}, target=target)
         for files in held(cluster, "ConfigMap").values():
             for name, content in files.items():
                 (chart.folder / name).write_text(content, encoding="utf-8")

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ampere_infra.backup.catalogue import read
-from tests.copies.stores import Store, admit, chart, login
+from tests.copies.stores import admit, chart, login
+from tests.programs.object_store import Store
 
 STAMP = "%Y%m%dT%H%M%SZ"
 INFO = """\

@@ -11,7 +11,7 @@ from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import staged
 from tests.engine.drill import HOME, fast_folder
 from tests.programs.made import Made, made_by
-from tests.programs.object_store import ObjectStore, object_store
+from tests.programs.object_store import Store, object_store
 from tests.programs.postgresql import PostgreSQL, postgresql
 from tests.programs.venv import environment
 
@@ -45,7 +45,7 @@ def database(made: Made) -> Generator[PostgreSQL]:
 
 
 @pytest.fixture(scope="session")
-def store(made: Made) -> Generator[ObjectStore]:
+def store(made: Made) -> Generator[Store]:
     """MinIO with the buckets and users of the chart."""
     folder = fast_folder()
     try:
@@ -56,7 +56,7 @@ def store(made: Made) -> Generator[ObjectStore]:
 
 
 @pytest.fixture(scope="session")
-def moved(database: PostgreSQL, store: ObjectStore) -> dict[str, str]:
+def moved(database: PostgreSQL, store: Store) -> dict[str, str]:
     """Where the addresses of the cluster are on this machine."""
     return {
         "postgresql-rw.postgresql.svc.cluster.local:5432": f"127.0.0.1:{database.port}",

@@ -108,19 +108,18 @@ def test_a_dag_runs_to_its_end(served, token, run):
 @pytest.fixture
 def log_of(served, made, store, run) -> Callable[[str], str]:
     """Read a task's log from the object store, as Airflow's own user there."""
-    secret = made.secrets["minio/minio-user-airflow"]
-    keys = (secret["accessKey"], secret["secretKey"])
-    bucket = "store/airflow-logs/logs/"
+    keys = made.secrets["minio/minio-user-airflow"]
+    bucket = "x/airflow-logs/logs/"
 
     def read(task: str) -> str:
         pattern = rf"\S*dag_id=rounds/run_id={re.escape(run)}/task_id={task}/\S+"
 
         def kept() -> list[str]:
-            return re.findall(pattern, store.ask(*keys, "ls", "--recursive", bucket).stdout)
+            return re.findall(pattern, store.try_mc("ls", "--recursive", bucket, login=keys).stdout)
 
         # A task has its state before its log is away.
         (path,) = await_that(f"the log of {task} is in the object store", kept, served.said)
-        return store.ask(*keys, "cat", f"{bucket}{path}").stdout
+        return store.try_mc("cat", f"{bucket}{path}", login=keys).stdout
 
     return read
 

@@ -43,11 +43,14 @@ def project(tmp_path) -> Path:
 
 
 @pytest.fixture
-def keys(made, store) -> tuple[str, str]:
+def keys(made, store) -> dict[str, str]:
     """The login of dbt's own user, and what its models begin with in the bucket."""
     secret = made.secrets["airflow/dbt-s3"]
-    keys = secret["DBT_S3_ACCESS_KEY_ID"], secret["DBT_S3_SECRET_ACCESS_KEY"]
-    assert store.ask(*keys, "pipe", "store/warehouse/raw/books.csv", given=RAW).returncode == 0
+    keys = {
+        "accessKey": secret["DBT_S3_ACCESS_KEY_ID"],
+        "secretKey": secret["DBT_S3_SECRET_ACCESS_KEY"],
+    }
+    assert store.try_mc("pipe", "x/warehouse/raw/books.csv", given=RAW, login=keys).returncode == 0
     return keys
 
 
@@ -84,11 +87,11 @@ def test_models_are_read_from_and_written_to_the_warehouse(
     done = build()
     assert done.returncode == 0, done.stdout + done.stderr
     assert "PASS=2" in done.stdout
-    listed = store.ask(*keys, "ls", "--recursive", "store/warehouse/").stdout
+    listed = store.try_mc("ls", "--recursive", "x/warehouse/", login=keys).stdout
     assert "models/long.parquet" in listed
     assert "models/summary.parquet" in listed
     copy = project / "summary.parquet"
-    store.ask(*keys, "cp", "store/warehouse/models/summary.parquet", str(copy))
+    store.try_mc("cp", "x/warehouse/models/summary.parquet", str(copy), login=keys)
     read = "import duckdb, sys; print(duckdb.read_parquet(sys.argv[1]).fetchall())"
     shown = subprocess.run(
         [dbt_programs / "python", "-c", read, copy], capture_output=True, text=True, check=True
@@ -107,4 +110,4 @@ def test_no_secret_stands_in_what_dbt_leaves(build, keys, project):
     said = build()
     left = [said.stdout, said.stderr]
     left += [path.read_text(errors="replace") for path in project.rglob("*") if path.is_file()]
-    assert not [text for text in left if keys[1] in text]
+    assert not [text for text in left if keys["secretKey"] in text]
