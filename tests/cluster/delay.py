@@ -21,6 +21,8 @@ class Delay(AbstractContextManager["Delay"]):
         self.loop = asyncio.new_event_loop()
         self.ends: set[asyncio.Transport] = set()
         """All that is connected."""
+        self.held_up = 0
+        """Bytes that took longer."""
         self._target = target
         self._thread = threading.Thread(target=self.loop.run_forever)
 
@@ -89,4 +91,5 @@ class _End(asyncio.Protocol):
             self._pass_on(self.other, data)
 
     def _pass_on(self, other: asyncio.Transport, data: bytes) -> None:
+        self.way.held_up += len(data) if self.way.seconds else 0
         self.way.loop.call_later(self.way.seconds / 2, other.write, data)

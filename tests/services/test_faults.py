@@ -178,6 +178,11 @@ def test_an_install_that_is_interrupted_is_healed_by_the_next_up(cluster):
         torn_down(home)
 
 
+def content(cluster) -> int:
+    """Return how many bytes etcd holds."""
+    return sum(map(len, cluster.stored().values()))
+
+
 def test_etcd_with_half_a_second_of_delay_is_only_slow(cluster):
     server = cluster.processes["kube-apiserver"]
     with Delay(cluster.plane.ports["etcd"]) as way, home_on(cluster) as home:
@@ -186,8 +191,10 @@ def test_etcd_with_half_a_second_of_delay_is_only_slow(cluster):
         server.await_answer()
         try:
             way.seconds = 0.5
+            before = content(cluster)
             up = home.stage.engine.up()
             assert up.ok, up.output
+            assert way.held_up > content(cluster) - before > 0, "all of it came the long way"
             again = home.stage.engine.up()
             assert (again.code, again.changed) == (0, 0), again.output
         finally:
