@@ -130,7 +130,8 @@ def log_of(served, made, store, run) -> Callable[[str], str]:
         ("database", "the task is in platform, TLS True"),
         ("bucket", "the bucket holds platform"),
         ("bucket", "the other bucket: AccessDenied"),
-        ("duckdb", "DuckDB finds s3 in us-east-1, path style path"),
+        ("duckdb", "the warehouse holds 3"),
+        ("duckdb", "the logs' bucket: 403"),
     ],
 )
 def test_a_tasks_log_is_in_the_object_store(log_of, task, said):
