@@ -36,8 +36,7 @@ class Facts:
 
     def number(self, key: str, place: int = 0) -> int | None:
         """Return a value of the first line of ``key`` that is a number."""
-        text = self.values(key, place + 1)[place]
-        return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
+        return number_of(self.values(key, place + 1)[place])
 
     def named(self, key: str, name: str) -> tuple[str, ...] | None:
         """Return what follows ``name`` on the line of ``key`` that begins with it."""
@@ -47,6 +46,11 @@ class Facts:
     def whole(self) -> bool:
         """Whether the probe came to its end."""
         return any(line[0] == END for line in self.lines)
+
+
+def number_of(text: str) -> int | None:
+    """Return the number that ``text`` is, if it is one."""
+    return int(text) if re.fullmatch(r"\d{1,18}", text, re.ASCII) else None
 
 
 def facts_of(lines: Iterable[str]) -> Facts:

@@ -107,6 +107,7 @@ CALLS: dict[str, Callable[[list[str]], str]] = {
     "net-destroy": lambda _: "",
     "net-undefine": lambda words: remove(HOST / "networks" / words[0]),
     "list": lambda _: names(HOST / "domains"),
+    "dominfo": lambda words: f"Name: {words[0]}\nMax memory:     4194304 KiB\n",
     "desc": lambda words: existing(HOST / "domains" / words[0]).read_text(),
     "destroy": lambda words: existing(HOST / "domains" / words[0]).name,
     "undefine": lambda words: remove(HOST / "domains" / words[-1]),

@@ -131,12 +131,14 @@ def test_the_probe_reads_and_changes_nothing(host: KvmHostDouble, places: dict[s
     made = {path.name for path in host.folder.rglob("*") if path not in before}
     assert made <= {"calls", "sudo"}, "the stand-ins' own notes"
     asked = {call.split()[0] for call in host.calls}
-    reading = ("uri", "capabilities", "version", "desc")
-    assert all(call in reading or call.endswith(("-list", "-info", "-dumpxml")) for call in asked)
+    reading = ("uri", "capabilities", "version", "desc", "list")
+    assert all(call in reading or call.endswith(("-list", "info", "-dumpxml")) for call in asked)
     asked_of_sudo = (host.folder / "sudo").read_text().splitlines()
     assert all(line.startswith("-n -l ") for line in asked_of_sudo), "no command is run as root"
     assert facts.value("allocated") == "1000000"
     assert facts.named("pool", POOL) == ("/pool",)
+    running = facts.named("running", "ampere-k8s-node1")
+    assert running == ("4194304", "ampere-infra:ampere-k8s/other")
     found = findings(home(), facts)
     for check in ("libvirt/pool", "libvirt/machines", "network/libvirt's networks"):
         assert found[check].verdict is Verdict.BAD

@@ -122,6 +122,27 @@ CASES = [
         *("-memory", f"memory|{22 * GIB + 5}"),
         remedy=(DEV, "less memory"),
     ),
+    case(
+        "memory and processors/memory",
+        BAD,
+        "has 64.0GiB, of which theirs, more may take 44.0GiB",
+        f"running|theirs|{36 * GIB}|",
+        f"running|more|{8 * GIB}|ampere-infra:ampere-k8s2/master",
+        remedy=(HOST, "shutdown theirs"),
+    ),
+    case(
+        "memory and processors/memory",
+        WARNING,
+        "of which theirs may take 41.5GiB, and it needs some itself",
+        f"running|theirs|{83 * GIB // 2}|",
+        remedy=(DEV, "less memory"),
+    ),
+    case(
+        "memory and processors/memory",
+        OK,
+        "the host has 64.0GiB",
+        f"running|ampere-k8s-node1|{60 * GIB}|ampere-infra:ampere-k8s/ampere-k8s-node1",
+    ),
     case("memory and processors/memory", UNKNOWN, "not told", "-memory"),
     case(
         "memory and processors/processors",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from ampere_infra.doctor.facts import number_of
 from ampere_infra.doctor.findings import (
     Finding,
     Remedy,
@@ -15,6 +16,7 @@ from ampere_infra.doctor.findings import (
     warning,
 )
 from ampere_infra.doctor.judges.shared import is_ready, ready
+from ampere_infra.machines.scripts import owner
 from ampere_infra.settings.sizes import GIB, KIB, Size
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def _works(facts: Facts) -> Finding:
 def capacity(s: HomeSettings, facts: Facts) -> Iterator[Finding]:
     """The machines' memory fits into the host's, and none has more processors than it."""
     machines = (s.control_plane, *s.workers.machines)
-    yield _memory(sum(m.memory for m in machines), facts.number("memory"))
+    yield _memory(s, facts)
     cores, most = facts.number("processor", 1), max(machines, key=lambda m: m.vcpu)
     if cores is None:
         yield unknown("processors", "not told")
@@ -71,17 +73,35 @@ def capacity(s: HomeSettings, facts: Facts) -> Iterator[Finding]:
         yield ok("processors", f"{cores}; no machine is to have more than {most.vcpu}")
 
 
-def _memory(asked: int, kibibytes: int | None) -> Finding:
+def _memory(s: HomeSettings, facts: Facts) -> Finding:
+    asked = sum(m.memory for m in (s.control_plane, *s.workers.machines))
+    kibibytes = facts.number("memory")
     if kibibytes is None:
         return unknown("memory", "not told")
-    there = kibibytes * KIB
+    there, others = kibibytes * KIB, _others(s, facts)
     found = f"the machines are to have {Size(asked)}, the host has {rounded(there)}"
-    less = _settings("give the machines less memory, or fewer workers")
+    steps = [_settings("give the machines less memory, or fewer workers")]
+    if others:
+        there -= sum(others.values())
+        found += f", of which {', '.join(others)} may take {rounded(sum(others.values()))}"
+        largest = max(others, key=lambda name: others[name])
+        steps.append(on_host(f"or: virsh --connect qemu:///system shutdown {largest}"))
     if asked > there:
-        return bad("memory", found, less)
+        return bad("memory", found, *steps)
     if asked > there - OF_THE_HOST:
-        return warning("memory", f"{found}, of which it needs some itself", less)
+        return warning("memory", f"{found}, and it needs some itself", *steps)
     return ok("memory", found)
+
+
+def _others(s: HomeSettings, facts: Facts) -> dict[str, int]:
+    """Return the most memory, in bytes, of each running machine that is not this cluster's."""
+    ours = f"{owner(s.cluster.name)}/"
+    told = ((*values, "", "", "")[:3] for values in facts.all("running"))
+    return {
+        name: size * KIB
+        for name, kibibytes, description in told
+        if (size := number_of(kibibytes)) and not description.startswith(ours)
+    }
 
 
 def _settings(change: str) -> Remedy:
