@@ -129,11 +129,14 @@ def container_runtime(cluster: ClusterSpec) -> dict[str, str]:
         "/etc/containerd/config.toml": render("bootstrap/containerd.toml.j2", pause=PAUSE_IMAGE),
         "/etc/crictl.yaml": f"runtime-endpoint: {kubeadm.CRI_SOCKET}\n",
     }
-    registry = cluster.packages.image_registry
+    wanted = cluster.packages
+    registry, authority = wanted.image_registry, wanted.image_registry_authority
     if registry is None:
         return files
-    hosts = render("bootstrap/hosts.toml.j2", registry=registry)
-    return files | {"/etc/containerd/certs.d/_default/hosts.toml": hosts}
+    folder = "/etc/containerd/certs.d/_default"
+    hosts = render("bootstrap/hosts.toml.j2", registry=registry, authority=authority)
+    files[f"{folder}/hosts.toml"] = hosts
+    return files | ({f"{folder}/ca.crt": authority} if authority else {})
 
 
 def program(cluster: ClusterSpec, node: NodeSpec) -> Iterator[File]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated
 
 from pydantic import Field
 
 from ampere_infra.settings.types import (
+    Certificate,
     DnsLabel,
     DnsName,
     Fingerprint,
@@ -49,7 +51,12 @@ class Packages(Model):
     containerd_key: Fingerprint = "9DC858229FC7DD38854AE2D88D81803C0EBFCD88"
     """The only key that may sign it: by default "Docker Release (CE deb)"."""
     image_registry: Registry | None = None
-    """A registry that mirrors all others, or none."""
+    """A registry that mirrors all others, by https, or none."""
+    image_registry_authority: Certificate | None = Field(default=None, exclude_if=operator.not_)
+    """The CA of its certificate, where that is not one that the distribution trusts.
+
+    Left out where it is not set: no machine was born with something else then.
+    """
 
 
 class Timeouts(Model):

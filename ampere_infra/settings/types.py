@@ -22,6 +22,7 @@ __all__ = [
     "Archive",
     "Bridge",
     "Bucket",
+    "Certificate",
     "Cpu",
     "DnsLabel",
     "DnsName",
@@ -188,6 +189,15 @@ Registry = Annotated[
         _REGISTRY, "write the registry's name, with its port if it has one", "mirror.lan:5000"
     ),
 ]
+Certificate = Annotated[
+    str,
+    matching(
+        r"-----BEGIN CERTIFICATE-----\n(?:[A-Za-z0-9+/=]{1,64}\n)+-----END CERTIFICATE-----\n?",
+        "write the certificate itself, in PEM, behind a |",
+        "-----BEGIN CERTIFICATE-----",
+    ),
+]
+"""One certificate, which is no secret."""
 ImageReference = Annotated[str, Written(_read_pinned_image, _TAGGED + _DIGEST, _PINNED_EXAMPLE)]
 """A container image with tag and digest: what runs is what was looked at."""
 TaggedImage = Annotated[

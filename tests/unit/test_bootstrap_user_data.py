@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import re
+import tomllib
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
@@ -21,11 +22,12 @@ from ampere_infra.settings.home import Packages, Timeouts
 from ampere_infra.templates import render
 
 HOME = home()
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 NODES = pytest.mark.parametrize("node", [HOME.master, HOME.worker], ids=lambda node: node.role)
 BIRTH_ONLY: list[dict[str, Any]] = [
     {"kubernetes": "1.37.0"},
     {"containerd": "2.4.0"},
-    {"packages": Packages(image_registry="registry.local")},
+    {"packages": Packages(image_registry="registry.local", image_registry_authority=CERTIFICATE)},
     {"timeouts": Timeouts(join=1800, control_plane=1800)},
     {"api_stable_probes": 3},
     {"token_ttl_minutes": 30},
@@ -140,6 +142,14 @@ def test_a_registry_mirror_serves_every_registry() -> None:
     born = HOME.born(HOME.worker, packages=Packages(image_registry="registry.local"))
     assert '[host."https://registry.local"]' in files_of(born)[hosts]
     assert hosts not in files_of(HOME.born(HOME.worker))
+
+
+def test_the_authority_of_a_registry_mirror_lies_where_containerd_looks_for_it() -> None:
+    folder = "/etc/containerd/certs.d/_default"
+    packages = Packages(image_registry="mirror.lan", image_registry_authority=CERTIFICATE)
+    files = files_of(HOME.born(HOME.worker, packages=packages))
+    host = tomllib.loads(files[f"{folder}/hosts.toml"])["host"]["https://mirror.lan"]
+    assert files[f"{folder}/{host['ca']}"] == CERTIFICATE
 
 
 def test_a_mirror_of_the_distribution_serves_its_security_updates_too() -> None:

@@ -26,6 +26,8 @@ LAN = {
     },
 }
 
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+
 
 def workers(count):
     """Settings with ``count`` workers."""
@@ -102,6 +104,14 @@ def test_a_hundred_workers_with_mistakes_are_each_told_theirs():
         {"ampere:cluster": {"pod_network": "10.128.0.0/9"}},
         {"ampere:cluster": {"pod_network": "100.64.0.0/16", "service_network": "172.16.0.0/12"}},
         {"ampere:bootstrap": {"packages": {"image_registry": "mirror.lan:5000"}}},
+        {
+            "ampere:bootstrap": {
+                "packages": {
+                    "image_registry": "mirror.lan",
+                    "image_registry_authority": CERTIFICATE,
+                }
+            }
+        },
         {"ampere:bootstrap": {"packages": {"apt_mirror": "https://mirror.lan:8443/ubuntu"}}},
         {"ampere:bootstrap": {"packages": {"kubernetes_repository": "http://m.lan/v1.36/deb/"}}},
         {"ampere:bootstrap": {"packages": {"containerd_repository": "http://m.lan/docker"}}},

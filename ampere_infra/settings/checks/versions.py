@@ -156,6 +156,15 @@ def repository_names_the_version(s: ClusterSettings) -> Iterator[Mistake]:
         yield wrong(url, remedy, "bootstrap", "packages", "kubernetes_repository")
 
 
+def authority_has_a_registry(s: ClusterSettings) -> Iterator[Mistake]:
+    """A CA is trusted for a mirror of images only."""
+    packages = s.bootstrap.packages
+    if packages.image_registry_authority and not packages.image_registry:
+        remedy = "is for a mirror of images; set image_registry, or leave this out"
+        where = ("bootstrap", "packages", "image_registry_authority")
+        yield wrong(packages.image_registry_authority, remedy, *where)
+
+
 OF_A_CLUSTER = (
     kubernetes_is_known,
     cilium_is_known,
@@ -164,6 +173,7 @@ OF_A_CLUSTER = (
     local_path_is_safe,
     repository_has_the_version,
     repository_names_the_version,
+    authority_has_a_registry,
 )
 CHECKS = (
     *OF_A_CLUSTER,
