@@ -21,6 +21,8 @@ PROTECTED = {
     *("ampere-api", "ampere-api-identity"),
     *("ampere-api-ca-key", "ampere-api-ca", "ampere-api-node-key", "ampere-api-encryption-key-1"),
 }
+ATTACHED = {"site-key", "site-public", "site-group", "site-subnet", "ampere-api-user-data"}
+"""What is not protected itself and stays with the server."""
 
 
 @pytest.fixture(scope="module")
@@ -196,9 +198,16 @@ def test_a_plain_destroy_is_refused_and_deletes_nothing(up):
 def test_a_destroy_of_the_rest_keeps_server_network_and_addresses(up):
     before = up.world.snapshot()
     assert up.stage.engine.destroy("--exclude-protected").ok
-    left = {thing.kind for thing in hetzner(up).things.values()}
-    assert left >= {"servers", "networks", "primary_ips"}
-    assert hetzner(up).named("firewalls", "ampere-api-admin") is None
+    state = up.stage.engine.export()["deployment"]["resources"]
+    kept = {r["urn"].rpartition("::")[2] for r in state if r["custom"] and r.get("id")}
+    providers = {r["urn"].rpartition("::")[2] for r in state if "pulumi:providers:" in r["type"]}
+    assert kept - providers == PROTECTED | ATTACHED
+    assert {(thing.kind, thing.name) for thing in hetzner(up).things.values()} == {
+        *((kind, NODE) for kind in ("servers", "networks", "placement_groups", "ssh_keys")),
+        *(("primary_ips", f"{NODE}-ipv{version}") for version in (4, 6)),
+        ("firewalls", f"{NODE}-public"),
+    }
+    assert up.world.snapshot()["Cluster"] == before["Cluster"], "the server goes on serving"
     assert up.stage.engine.up().ok, "what was kept is used again"
     assert up.world.snapshot() == before
 
