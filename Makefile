@@ -56,7 +56,7 @@ $(SUDO) env DEBIAN_FRONTEND=noninteractive \
     apt-get install -y -qq --no-install-recommends $(2)
 endef
 
-.PHONY: help rehearse test unit test-services test-machines drills lint format secrets bench bench-boot bench-services tools packages service-packages machine-packages environment schema clean
+.PHONY: help rehearse test interruptions unit test-services test-machines drills lint format secrets bench bench-boot bench-services tools packages service-packages machine-packages environment schema clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,10 @@ rehearse: $(UV_NEEDED) ## run the real program in the real engine against double
 test: environment packages tools ## all tests: unit first, then real tools, then the engine
 	@echo "== tests"
 	@$(UV) run --no-sync pytest
+
+interruptions: environment tools ## every operation of every stack fails alone, and is killed at (long)
+	@AMPERE_EVERY_OPERATION=1 $(UV) run --no-sync pytest tests/engine/test_interruption.py \
+	    tests/engine/test_api_interruption.py tests/engine/test_foundation_interruption.py
 
 unit: environment ## the tests that need no other program, in seconds
 	@$(UV) run --no-sync pytest tests/unit

@@ -82,6 +82,8 @@ class World:
     """Texts that must never be seen outside a secret."""
     on_operation: Callable[[Operation], None] | None = None
     """Called after an operation's effect and before the engine hears of it."""
+    before_failure: Callable[[Operation], None] | None = None
+    """Called before an operation that is to fail does so; the others go on meanwhile."""
     operations: list[Operation] = field(default_factory=list[Operation])
     leaks: list[Leak] = field(default_factory=list[Leak])
     invocations: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
@@ -122,6 +124,12 @@ class World:
         with self.lock:
             self._to_fail_by_name.add((action, name))
 
+    def fail_no_more(self) -> None:
+        """Forget what is still to fail."""
+        with self.lock:
+            self._to_fail.clear()
+            self._to_fail_by_name.clear()
+
     @contextmanager
     def operation(self, action: str, urn: str, *, alone: bool = True) -> Generator[bool]:
         """Number an operation; the value tells whether it is to fail half-way.
@@ -137,6 +145,8 @@ class World:
                 self._to_fail_by_name.discard(key)
             operation = Operation(number, action, urn, fails)
             self.operations.append(operation)
+        if fails and self.before_failure is not None:
+            self.before_failure(operation)
         try:
             with self.lock if alone else nullcontext():
                 yield fails

@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from stopped import Stopped
+from together import Together, levels
+
 from ampere_infra.rehearsal.doubles import serve
 from ampere_infra.rehearsal.keeping import imports
 from ampere_infra.rehearsal.places.azure import Azure
@@ -23,7 +26,7 @@ from ampere_infra.rehearsal.stage import Stage, real_program, staged
 from ampere_infra.rehearsal.world import Operation, World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from ampere_infra.rehearsal.engine import Outcome, Program
 
@@ -31,6 +34,9 @@ HOME = SOURCE / "Pulumi.home.yaml"
 FOUNDATION = SOURCE / "Pulumi.foundation.yaml"
 API = SOURCE / "Pulumi.api.yaml"
 KILLED = -signal.SIGKILL
+ACTIONS = {"up": "create", "destroy": "delete"}
+PARALLEL = "--parallel=32"
+"""As many as are to fail together, and more, are under way at once."""
 
 
 def fast_folder() -> Path:
@@ -79,8 +85,6 @@ class Drill(AbstractContextManager["Drill"]):
     program: Program = real_program
     config_file: Path = HOME
     stack: str = "home"
-    checkpoints: bool = False
-    """Needed to kill the engine: what it recorded until then is what the next run begins with."""
     created: tuple[Operation, ...] = ()
     """The operations of an undisturbed ``up``."""
     deleted: tuple[Operation, ...] = ()
@@ -89,10 +93,16 @@ class Drill(AbstractContextManager["Drill"]):
     """Whether the last disturbance took a run with ``--refresh`` to heal."""
     imported: int = 0
     """How many resources had to be imported for it."""
+    failed: tuple[str, ...] = ()
+    """What failed in the last disturbance."""
     loses_answers: bool = False
     """Whether what fails in a cloud has had its effect."""
     complete: End | None = None
     """What an undisturbed ``up`` ends with."""
+    protected: frozenset[str] = frozenset()
+    """What stands under protection in the state."""
+    levels: dict[str, int] = field(default_factory=dict[str, int])
+    """Resources of one level need nothing of each other."""
     _stack: ExitStack = field(default_factory=ExitStack)
     _served: ExitStack = field(default_factory=ExitStack)
     _saved: dict[str, tuple[Path, World]] = field(default_factory=dict[str, tuple[Path, World]])
@@ -101,14 +111,13 @@ class Drill(AbstractContextManager["Drill"]):
         folder = fast_folder()
         self._stack.callback(shutil.rmtree, folder, ignore_errors=True)
         project = Project(self.stack, self.config_file, folder / "run")
-        self.stage: Stage = self._stack.enter_context(
-            staged(project, World(), self.program, checkpoints=self.checkpoints)
-        )
+        self.stage: Stage = self._stack.enter_context(staged(project, World(), self.program))
         self._stack.enter_context(self._served)
         self._stack.callback(self._served.close)
         self.stage.engine.logs = None
         self._vault = folder / "saved"
         self._strays = folder / "strays"
+        self._stopped = Stopped(project.state, self._vault)
         self.world = self.stage.world
         self.save("empty")
         return self
@@ -132,20 +141,47 @@ class Drill(AbstractContextManager["Drill"]):
             self.world.part(cloud).loses_answers = self.loses_answers
         self.stage.engine.providers = self._served.enter_context(serve(self.world))
 
-    def measure(self) -> None:
-        """Run undisturbed, up and down, and keep both ends to start from."""
+    def measure(self, chosen: Callable[[list[str]], list[str]] | None = None) -> None:
+        """Run undisturbed, up and down, and keep both ends to start from.
+
+        With ``chosen``, also what an engine leaves that is killed at the operations it picks.
+        """
         engine = self.stage.engine
         up = engine.up()
         assert up.ok, f"an undisturbed up has to succeed\n{up.output}"
         self.created = tuple(o for o in self.world.operations if o.action == "create")
         self.complete = self.end()
-        imports(engine.export(), self._strays)
+        self.levels = levels(engine.checkpoint)
+        state = engine.export()
+        self.protected = frozenset(
+            r["urn"] for r in state["deployment"]["resources"] if r.get("protect")
+        )
+        imports(state, self._strays)
         engine.unprotect()
         self.save("complete")
         destroy = engine.destroy()
         assert destroy.ok, f"an undisturbed destroy has to succeed\n{destroy.output}"
         self.deleted = tuple(o for o in self.world.operations if o.action == "delete")
         self.gone = self.end()
+        for run, operations in (("up", self.created), ("destroy", self.deleted)):
+            if chosen is not None:
+                self.stop_at(run, chosen([o.urn for o in operations]))
+
+    def stop_at(self, run: str, urns: list[str]) -> None:
+        """Keep what the engine has written when each operation has had its effect.
+
+        At the last one it is killed, to show that a killed engine leaves just that.
+        """
+        action, engine = self._begin(run), self.stage.engine
+        self.world.on_operation = self._stopped.at(engine, self.world, action, urns)
+        # What a killed engine recorded until then is what the next run begins with.
+        engine.checkpoints = True
+        ended = self._run(run)
+        engine.checkpoints = False
+        self.world.on_operation = None
+        assert ended.code == KILLED, f"the {run} was not killed but ended with {ended.code}"
+        self._stopped.check()
+        self._saved.update(self._stopped.saved)
 
     def end(self) -> End:
         """Read the state's file, which costs no run of the engine, and the world."""
@@ -157,30 +193,25 @@ class Drill(AbstractContextManager["Drill"]):
         urns = sorted(r["urn"] for r in resources)
         return End(self.world.snapshot(), tuple(urns), tuple(loose))
 
-    def fail(self, run: str, urn: str) -> list[str]:
-        """Let ``urn``'s operation fail in a ``run``, up or destroy; heal; say what is wrong."""
+    def fail(self, run: str, urns: tuple[str, ...]) -> list[str]:
+        """Let operations fail together in a ``run``, up or destroy; heal; say what is wrong.
+
+        ``failed`` are those that did: what came too late was not tried.
+        """
         action = self._begin(run)
-        self.world.fail_at(action, urn)
-        first = self._run(run)
-        if first.ok or not any(o.failed for o in self.world.operations):
+        for urn in urns:
+            self.world.fail_at(action, urn)
+        self.world.before_failure = Together(len(urns)).wait
+        first = self._run(run, PARALLEL)
+        self.world.fail_no_more()
+        self.failed = tuple(o.urn for o in self.world.operations if o.failed)
+        if first.ok or not self.failed:
             return [f"the {run} ended with {first.code}, undisturbed", first.output]
         return self._healed(run)
 
     def kill(self, run: str, urn: str) -> list[str]:
-        """Kill the engine when ``urn``'s operation has had its effect; heal; say what is wrong."""
-        action = self._begin(run)
-
-        def strike(operation: Operation) -> None:
-            if (operation.action, operation.urn) == (action, urn):
-                process = self.stage.engine.process
-                assert process is not None, "an operation runs only while the engine does"
-                process.kill()
-
-        self.world.on_operation = strike
-        first = self._run(run)
-        self.world.on_operation = None
-        if first.code != KILLED:
-            return [f"the engine was not killed: it ended with {first.code}"]
+        """Go on from an engine that was killed when ``urn``'s operation had had its effect."""
+        self.restore(f"{ACTIONS[run]} {urn}")
         again = self._run(run)
         if "locked" in again.output:
             self.stage.engine.cancel()
@@ -190,10 +221,10 @@ class Drill(AbstractContextManager["Drill"]):
 
     def _begin(self, run: str) -> str:
         self.restore({"up": "empty", "destroy": "complete"}[run])
-        return {"up": "create", "destroy": "delete"}[run]
+        return ACTIONS[run]
 
-    def _run(self, run: str) -> Any:
-        return getattr(self.stage.engine, run)()
+    def _run(self, run: str, *options: str) -> Any:
+        return getattr(self.stage.engine, run)(*options)
 
     def _healed(self, run: str, *, killed: bool = False) -> list[str]:
         self.imported = 0
