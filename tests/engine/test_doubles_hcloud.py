@@ -6,13 +6,16 @@ import json
 import os
 import urllib.error
 import urllib.request
+from typing import Any
 
 import grpc
 import pytest
 from providers import RefusedError, message, providers
 
 from ampere_infra.machines.hetzner.user_data import packed
-from ampere_infra.rehearsal.places.hetzner import HetznerCloud
+from ampere_infra.rehearsal.doubles.hcloud import servers
+from ampere_infra.rehearsal.places.hetzner import ApiError, HetznerCloud
+from ampere_infra.rehearsal.places.hetzner_rules import check_move
 from ampere_infra.rehearsal.reality import NewServer, Reality
 from ampere_infra.rehearsal.world import World
 
@@ -172,6 +175,72 @@ def test_a_type_that_is_not_to_be_had_is_refused(made, word):
     cloud(made).withdrawn["cx33", "fsn1"] = word
     said = refused(lambda: server(made))
     assert "resource_unavailable" in said or "deprecated" in said or "unsupported" in said, said
+
+
+def test_a_server_is_stopped_for_another_type_and_started_again_by_it(made, monkeypatch):
+    seen = []
+    real = servers.check_move
+
+    def look(found, name):
+        seen.append(found.running)
+        real(found, name)
+
+    monkeypatch.setattr(servers, "check_move", look)
+    node = server(made, keepDisk=True)
+    bigger = made.update(node, **{**node.inputs, "serverType": "cx43"})
+    [found] = cloud(made).servers()
+    assert (seen, found.running) == ([False], True)
+    assert bigger.outputs["primaryDiskSize"] == 80, "it kept its disk"
+    made.update(bigger, **{**bigger.inputs, "serverType": "cx33"})
+    assert found.fields["server_type"] == "cx33", "so it can become smaller again"
+
+
+@pytest.mark.parametrize(("keep", "back"), [(False, "cx33"), (True, "cx23")])
+def test_no_disk_shrinks_and_a_refused_server_stays_off(made, keep, back):
+    node = server(made, keepDisk=keep)
+    bigger = made.update(node, **{**node.inputs, "serverType": "cx43"})
+    assert "invalid_server_type" in refused(
+        lambda: made.update(bigger, **{**bigger.inputs, "serverType": back})
+    )
+    [found] = cloud(made).servers()
+    assert (found.fields["server_type"], found.running) == ("cx43", False)
+
+
+def test_a_running_server_keeps_its_type(made):
+    server(made)
+    [found] = cloud(made).servers()
+    with pytest.raises(ApiError, match="server_not_stopped"):
+        check_move(found, "cx43")
+
+
+def test_a_server_has_five_firewalls_at_most(made):
+    walls = [made.create(FIREWALL, f"f{n}", name=f"f{n}", rules=[RULE]) for n in range(6)]
+    ids = [int(wall.id) for wall in walls]
+    assert "5 firewalls" in refused(lambda: server(made, firewallIds=ids))
+    node = server(made, firewallIds=ids[:4])
+
+    def attach(wall):
+        inputs = {"firewallId": wall, "serverIds": [int(node.id)]}
+        return made.create(ATTACHMENT, f"a{wall}", **inputs)
+
+    attach(ids[4])
+    attach(ids[4])
+    assert "5 firewalls" in refused(lambda: attach(ids[5]))
+
+
+@pytest.mark.parametrize(("kind", "value"), [("A", "2001:db8::1"), ("AAAA", "192.0.2.1")])
+def test_a_records_values_are_of_its_type(made, kind, value):
+    inputs = {"zone": "ampere-data.eu", "name": "www", "type": kind, "ttl": 300}
+    assert "no value of type" in refused(
+        lambda: made.create(RECORD, "r", **inputs, records=[{"value": value}])
+    )
+
+
+def test_a_record_set_is_there_once(made):
+    inputs: Any = {"zone": "ampere-data.eu", "name": "www", "type": "A", "ttl": 300}
+    inputs["records"] = [{"value": "192.0.2.1"}]
+    made.create(RECORD, "r", **inputs)
+    assert "uniqueness_error" in refused(lambda: made.create(RECORD, "again", **inputs))
 
 
 def test_a_protected_server_is_not_deleted(made):

@@ -46,6 +46,14 @@ TYPES: Mapping[str, tuple[str, ...]] = {
     **dict.fromkeys(("cpx11", "cpx21", "cpx31"), ("ash", "hil", "sin")),
 }
 """Server types, and where they are given out (section "Server Types": ``locations``)."""
+DISKS: Mapping[str, int] = {
+    **dict.fromkeys(("cx23", "cpx11"), 40),
+    **dict.fromkeys(("cx33", "cpx21", "cpx22", "ccx13"), 80),
+    **dict.fromkeys(("cx43", "cpx31", "cpx32", "ccx23"), 160),
+    "ccx33": 240,
+    **dict.fromkeys(("cx53", "cpx42"), 320),
+}
+"""The size of each type's disk, in GB (section "Server Types": ``disk``)."""
 
 
 def wrong(field: str, why: str) -> ApiError:
@@ -149,8 +157,7 @@ def check_server(cloud: HetznerCloud, wanted: Mapping[str, Any]) -> None:
         raise wrong("user_data", f"limited to {_LARGEST_USER_DATA} bytes")
     for version in ("ipv4", "ipv6"):
         check_address(cloud, version, wanted[version], wanted["location"])
-    if len(wanted["firewalls"]) > _MOST_FIREWALLS:
-        raise ApiError("rule_limit", f"at most {_MOST_FIREWALLS} firewalls per server")
+    check_walls(wanted["firewalls"])
     for kind, ids in (("firewalls", wanted["firewalls"]), ("ssh_keys", wanted["ssh_keys"])):
         for identity in ids:
             cloud.must(kind, identity)
@@ -160,8 +167,18 @@ def check_server(cloud: HetznerCloud, wanted: Mapping[str, Any]) -> None:
         check_attachment(cloud, attached, wanted["location"])
 
 
+def check_walls(firewalls: Sequence[int]) -> None:
+    """Refuse a sixth firewall of a server (https://docs.hetzner.com/cloud/firewalls/faq)."""
+    if len(firewalls) > _MOST_FIREWALLS:
+        most = f"at most {_MOST_FIREWALLS} firewalls per server"
+        raise ApiError("resource_limit_exceeded", most)
+
+
 def check_address(cloud: HetznerCloud, version: str, identity: object, location: str) -> None:
-    """Refuse a primary IP that is another server's, elsewhere, or of the other kind."""
+    """Refuse a primary IP that is another server's, elsewhere, or of the other kind.
+
+    "Create a Server", ``public_net``; https://docs.hetzner.com/cloud/servers/primary-ips/overview.
+    """
     if identity is None:
         return
     address = cloud.must("primary_ips", identity)
@@ -216,9 +233,14 @@ def check_record(wanted: Mapping[str, Any], others: Sequence[Thing]) -> None:
 
 
 def check_move(server: Server, name: str) -> None:
-    """Refuse a change of type while the server runs ("Change the Type of a Server")."""
+    """Refuse another type while the server runs, or if its disk is too large for it.
+
+    "Change the Type of a Server": "Shrinking disks is not possible as it might destroy data".
+    """
     if server.running:
         raise ApiError("server_not_stopped", f"server must be stopped to become a {name}")
+    if DISKS[name] < server.fields["disk"]:
+        raise ApiError("invalid_server_type", f"the disk of {name} is smaller than the server's")
 
 
 def _network(field: str, text: str) -> IPv4Network:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlparse
 
 from ampere_infra.rehearsal.places.hetzner import ApiError, HetznerCloud, Server, Thing
-from ampere_infra.rehearsal.places.hetzner_rules import TYPES
+from ampere_infra.rehearsal.places.hetzner_rules import DISKS, TYPES, check_walls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -76,7 +76,8 @@ class Api:
             }
             for place in TYPES.get(name, ())
         ]
-        return {"server_types": [{"name": name, "locations": places}] if places else []}
+        told = {"name": name, "disk": DISKS.get(name), "locations": places}
+        return {"server_types": [told] if places else []}
 
     def _named(self, kind: str, query: dict[str, list[str]], **_: object) -> Answer:
         found = self.cloud.named(kind, query["name"][0])
@@ -122,6 +123,7 @@ class Api:
             if sorted([*others, *add]) == sorted(server.fields["firewalls"]):
                 word = "applied" if add else "removed"
                 raise ApiError(f"firewall_already_{word}", f"firewall is {word} already")
+            check_walls([*others, *add])
             server.fields["firewalls"] = [*others, *add]
         return {"actions": [_DONE]}
 

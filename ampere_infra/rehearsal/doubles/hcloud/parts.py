@@ -23,6 +23,7 @@ from ampere_infra.rehearsal.places.hetzner_rules import (
     check_name,
     check_record,
     check_rules,
+    check_walls,
 )
 
 if TYPE_CHECKING:
@@ -142,6 +143,7 @@ class AttachmentKind(Resource):
             for identity in integers(items(inputs, "serverIds")):
                 server = self.cloud.must("servers", identity)
                 if firewall.id not in server.fields["firewalls"]:
+                    check_walls([*server.fields["firewalls"], firewall.id])
                     server.fields["firewalls"].append(firewall.id)
 
     def read(self, call: Call) -> Made | None:

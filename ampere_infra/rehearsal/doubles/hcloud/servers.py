@@ -21,7 +21,9 @@ from ampere_infra.rehearsal.doubles.kind import (
 from ampere_infra.rehearsal.doubles.values import Properties, Unknown, Value, items, number, text
 from ampere_infra.rehearsal.places.hetzner import Server, Thing
 from ampere_infra.rehearsal.places.hetzner_rules import (
+    DISKS,
     IMAGES,
+    check_move,
     check_protection,
     check_server,
     check_type,
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.world import World
 
 _WINDOW = "22-02"
-_DISK_GB = 40
 
 
 class ServerKind(Resource):
@@ -93,6 +94,7 @@ class ServerKind(Resource):
         kept = ("server_type", "location", "ipv4", "ipv6", "firewalls", "networks")
         server.fields = {key: wanted[key] for key in (*kept, "placement_group")}
         server.fields |= {"image": image, "backups": inputs.get("backups") is True}
+        server.fields["disk"] = DISKS[wanted["server_type"]]
         server.protected = inputs.get("deleteProtection") is True
         self.cloud.boot(server, wanted["user_data"], wanted["ssh_keys"])
         return server
@@ -108,23 +110,29 @@ class ServerKind(Resource):
         return super().create(call)
 
     def set(self, thing: Thing, inputs: Properties) -> None:
-        """Change the server in place; another type stops it, and starts it in its new size."""
+        """Change the server in place."""
         wanted = _wanted(inputs)
-        if wanted["server_type"] != thing.fields["server_type"]:
-            check_type(self.cloud, wanted["server_type"], thing.fields["location"])
+        if isinstance(thing, Server) and wanted["server_type"] != thing.fields["server_type"]:
+            self._resize(thing, wanted["server_type"], inputs)
         if wanted["placement_group"] != thing.fields["placement_group"]:
             raise RefusalError(
                 "removing a running server from a placement group is currently not supported"
             )
         _protections(inputs)
-        keys = ("server_type", "networks", "ipv4", "ipv6")
+        keys = ("networks", "ipv4", "ipv6")
         thing.fields |= {key: wanted[key] for key in keys}
         thing.fields["backups"] = inputs.get("backups") is True
         thing.protected = inputs.get("deleteProtection") is True
 
-    def rename(self, thing: Thing, inputs: Properties) -> None:
-        """Write name and labels; the host keeps its own name."""
-        super().rename(thing, inputs)
+    def _resize(self, server: Server, name: str, inputs: Properties) -> None:
+        """Stop the server and change its type, which starts it again; refused, it stays off."""
+        server.running = False
+        check_type(self.cloud, name, server.fields["location"])
+        check_move(server, name)
+        server.fields["server_type"] = name
+        if inputs.get("keepDisk") is not True:
+            server.fields["disk"] = DISKS[name]
+        server.running = True
 
     def found(self, thing: Thing) -> dict[str, Value]:
         """Return the server as the API tells of it: no user-data, no keys."""
@@ -156,7 +164,7 @@ class ServerKind(Resource):
             "ipv6Address": f"{six}1" if six else "",
             "ipv6Network": f"{six}/64" if six else "",
             "status": "running" if running else "off",
-            "primaryDiskSize": _DISK_GB,
+            "primaryDiskSize": fields["disk"],
         }
 
     def told(self, inputs: Properties, thing: Thing) -> Properties:
