@@ -1,7 +1,8 @@
-"""What is refused before anything is planned: what cannot change, and a secret that is missing."""
+"""The server from its birth on: what is refused, what a word replaces later, and the price."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -95,3 +96,52 @@ def test_a_dns_challenge_without_its_token_is_told_as_text(tmp_path, monkeypatch
     assert code == 2, said
     assert "dns_token is missing, which ampere:certificates.challenge cloudflare needs" in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("word", ["sold out", "retired"])
+def test_a_new_server_of_a_type_that_is_not_to_be_had_is_told_what_else_fits(word):
+    with Drill(stack="api", config_file=API) as found:
+        cloud = found.world.part(HetznerCloud)
+        cloud.withdrawn["cx33", "fsn1"] = cloud.withdrawn["cx43", "fsn1"] = word
+        refused = found.stage.engine.preview()
+        assert not refused.ok
+        assert re.search(rf"cx33 \w+ {word} at fsn1; these would fit: ", refused.output)
+        assert "cpx32 (13.99 EUR)" in refused.output
+        assert "cx43" not in refused.output, "it is not to be had either"
+
+
+@pytest.mark.parametrize("word", ["sold out", "retired"])
+def test_a_server_keeps_its_size_where_the_wanted_one_is_not_to_be_had(drill, word):
+    drill.restore("protected")
+    before = drill.world.snapshot()
+    drill.world.part(HetznerCloud).withdrawn["cx43", "fsn1"] = word
+    drill.stage.project.write(settings(type="cx43"))
+    for run in (drill.stage.engine.preview, drill.stage.engine.up):
+        refused = run()
+        assert not refused.ok
+        assert re.search(rf"cx43 \w+ {word} at fsn1; these would fit: cx53", refused.output)
+        assert "Traceback" not in refused.output
+    assert drill.world.snapshot() == before
+
+
+@pytest.mark.parametrize("word", ["sold out", "retired"])
+def test_a_server_whose_own_type_is_gone_is_changed_all_the_same(drill, word):
+    drill.restore("protected")
+    drill.world.part(HetznerCloud).withdrawn["cx33", "fsn1"] = word
+    drill.stage.project.write(settings(backups=True))
+    changed = drill.stage.engine.up()
+    assert changed.ok, changed.output
+    [node] = drill.world.part(HetznerCloud).servers()
+    assert node.fields["backups"]
+
+
+def test_a_server_is_not_stopped_for_a_type_whose_disk_is_too_small(drill):
+    drill.restore("protected")
+    before = drill.world.snapshot()
+    drill.stage.project.write(settings(type="cx23"))
+    for run in (drill.stage.engine.preview, drill.stage.engine.up):
+        refused = run()
+        assert not refused.ok
+        assert "cx23 has a disk of 40 GB, the server's has 80 and cannot shrink" in refused.output
+        assert "these would fit: cx33 (6.49 EUR)" in refused.output
+    assert drill.world.snapshot() == before, "it runs on"

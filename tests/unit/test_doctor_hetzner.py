@@ -33,7 +33,7 @@ def net(text: str, place: str = "fsn1") -> dict[str, Any]:
 
 def answers() -> dict[str, dict[str, Any]]:
     """Of a project in which all is well and nothing is made yet, by path."""
-    kind = {"name": "cx33", "locations": [{"name": "fsn1", "available": True}]}
+    kind = {"name": "cx33", "disk": 80, "locations": [{"name": "fsn1", "available": True}]}
     pricing = {
         "server_types": [{"name": "cx33", "prices": [net("1.0", "hel1"), net("6.4900000000")]}],
         "primary_ips": [

@@ -34,7 +34,7 @@ def hook(
         cloud: the project.
         name: of the resource in the stack.
         kind: what Hetzner's API calls its kind.
-        more: what else is looked at before.
+        more: what else is looked at before, and before it is changed.
     """
 
     def clear(wanted: Mapping[str, Any]) -> None:
@@ -42,7 +42,9 @@ def hook(
         if found is not None:
             remove(cloud, kind, found, wanted["labels"][MARK])
 
-    return pulumi.ResourceHookBinding(before_create=[*more, before(f"{name}-clear", clear)])
+    return pulumi.ResourceHookBinding(
+        before_create=[*more, before(f"{name}-clear", clear)], before_update=[*more]
+    )
 
 
 def subnet_hook(cloud: Cloud, name: str) -> pulumi.ResourceHookBinding:
