@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
+from contextlib import contextmanager
 from functools import cache
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -34,7 +37,7 @@ from ampere_infra.settings.quotas import allowance
 from tests.upstream import needs_upstream, upstream_files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
     from pathlib import Path
 
     Tool = Callable[[str], Path]
@@ -216,10 +219,91 @@ def test_who_counts_the_pods(tool: Tool, name: str):
     assert of(rendered(tool("helm"), name, "as they are"), "HorizontalPodAutoscaler") == []
     assert the(tool, name, "Deployment")["spec"]["replicas"] == 2
     busy = "everything changed"
-    assert "replicas" not in the(tool, name, "Deployment", busy)["spec"], "an upgrade resets it"
     scaler = the(tool, name, "HorizontalPodAutoscaler", busy)["spec"]
     expected = {"api": (2, 9), "website": (1, 3)}[name]
     assert (scaler["minReplicas"], scaler["maxReplicas"]) == expected
+    assert the(tool, name, "Deployment", busy)["spec"]["replicas"] == scaler["minReplicas"]
+
+
+@contextmanager
+def api_server(name: str, running: int) -> Generator[dict[str, Any]]:
+    """Answer what Helm asks before an upgrade: one Deployment runs so many pods."""
+    kind = {"name": "deployments", "kind": "Deployment", "namespaced": True, "verbs": ["get"]}
+    deployment = {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name}}
+    group = {"name": "apps", "versions": [{"groupVersion": "apps/v1", "version": "v1"}]}
+    answers = {
+        "/version": {"major": "1", "minor": "36", "gitVersion": "v1.36.3"},
+        "/api": {"kind": "APIVersions", "versions": ["v1"]},
+        "/api/v1": {"kind": "APIResourceList", "groupVersion": "v1", "resources": []},
+        "/apis": {"kind": "APIGroupList", "groups": [group]},
+        "/apis/apps/v1": {
+            "kind": "APIResourceList",
+            "groupVersion": "apps/v1",
+            "resources": [kind],
+        },
+        f"/apis/apps/v1/namespaces/{name}/deployments/{name}": {
+            **deployment,
+            "spec": {"replicas": running},
+        },
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            answer = answers.get(self.path.partition("?")[0])
+            body = json.dumps(answer or {"kind": "Status", "code": 404}).encode()
+            self.send_response(200 if answer else 404)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_address[1]}"
+        yield {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "clusters": [{"name": "c", "cluster": {"server": address}}],
+            "contexts": [{"name": "c", "context": {"cluster": "c", "user": ""}}],
+            "current-context": "c",
+        }
+        server.shutdown()
+
+
+def replicas_of_upgrade(
+    tool: Tool, name: str, values: dict[str, Any], running: int, file: Path
+) -> int:
+    with api_server(name, running) as kubeconfig:
+        file.write_text(yaml.safe_dump(kubeconfig), encoding="utf-8")
+        result = helm(
+            tool,
+            *("template", name, f"charts/{name}", "--namespace", name, "--is-upgrade"),
+            *("--dry-run=server", f"--kubeconfig={file}"),
+            values=values,
+        )
+    assert result.returncode == 0, result.stderr
+    (found,) = of([item for item in yaml.safe_load_all(result.stdout) if item], "Deployment")
+    return found["spec"]["replicas"]
+
+
+@pytest.mark.parametrize("running", [1, 2, 3])
+@pytest.mark.parametrize("name", CHARTS)
+def test_an_upgrade_leaves_an_autoscaler_its_count(
+    tool: Tool, name: str, running: int, tmp_path: Path
+):
+    values = values_of(name, VARIANTS["everything changed"])
+    wanted = max(running, values["replicas"])
+    assert replicas_of_upgrade(tool, name, values, running, tmp_path / "kubeconfig") == wanted
+
+
+@pytest.mark.parametrize("name", CHARTS)
+def test_without_an_autoscaler_the_settings_count(tool: Tool, name: str, tmp_path: Path):
+    values = values_of(name)
+    found = replicas_of_upgrade(tool, name, values, 7, tmp_path / "kubeconfig")
+    assert found == values["replicas"] == 2
 
 
 @pytest.mark.parametrize("name", CHARTS)
