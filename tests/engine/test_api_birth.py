@@ -145,3 +145,41 @@ def test_a_server_is_not_stopped_for_a_type_whose_disk_is_too_small(drill):
         assert "cx23 has a disk of 40 GB, the server's has 80 and cannot shrink" in refused.output
         assert "these would fit: cx33 (6.49 EUR)" in refused.output
     assert drill.world.snapshot() == before, "it runs on"
+
+
+def test_a_kept_user_data_is_replaced_by_the_explicit_word_later(drill):
+    drill.restore("open")
+    cloud = drill.world.part(HetznerCloud)
+
+    def up(word):
+        config = settings(protect=False, on_user_data_change=word)
+        config["ampere:cluster"]["dns_domain"] = "other.local"
+        drill.stage.project.write(config)
+        done = drill.stage.engine.up()
+        assert done.ok, done.output
+        [node] = cloud.servers()
+        return node.id, "other.local" in node.born_of.user_data
+
+    [before] = cloud.servers()
+    assert up("keep") == (before.id, False), "it stays as it was born"
+    after, is_told = up("replace")
+    assert after != before.id
+    assert is_told
+    assert up("replace") == (after, True)
+    assert up("keep") == (after, True)
+
+
+def test_a_plan_tells_what_a_month_costs():
+    with Drill(stack="api", config_file=API) as found:
+        planned = found.stage.engine.preview()
+        assert planned.ok, planned.output
+        for cost in ("server cx33", "6.49 EUR", "primary IPv4", "0.50 EUR", "total", "6.99 EUR"):
+            assert cost in planned.output
+
+
+def test_a_plan_of_another_size_tells_both_sums(drill):
+    drill.restore("protected")
+    drill.stage.project.write(settings(type="cx43"))
+    planned = drill.stage.engine.preview()
+    assert planned.ok, planned.output
+    assert re.search(r'total *: "6\.99 EUR" => "12\.49 EUR"', planned.output)
