@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -207,6 +208,53 @@ def test_a_user_who_may_not_use_libvirt(ground: Ground):
     assert "usermod -aG libvirt,kvm nobody" in found["libvirt/reached"].remedies[0].command
     assert found["account/groups"].verdict.value == "bad"
     assert "Traceback" not in done.stderr
+
+
+def test_machines_that_are_larger_than_the_host(ground: Ground):
+    patch = {"ampere:control_plane": {"memory": "512GiB", "root_disk": "16TiB"}}
+    assert "to have 530GiB" in ground.bad("host: memory and processors/memory", patch=patch)
+    _, found = ground.doctor("--over-ssh", patch=patch)
+    assert found["host: memory and processors/memory"]["verdict"] == "bad"
+    assert found["host: disks/room"]["verdict"] == "warning", "a disk grows with what is in it"
+
+
+def test_a_disk_without_room_for_the_start(ground: Ground):
+    small = "/var/lib/libvirt/small"
+    ground.host.run("mkdir", small)
+    ground.host.run("mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", small)
+    patch = {"ampere:storage": {"pool_path": f"{small}/{CLUSTER}"}}
+    said = ground.bad("host: disks/room", "--over-ssh", patch=patch)
+    assert "room for 0.1GiB; the start alone takes" in said
+    assert f"df -h {small}" in said
+
+
+OTHER_MACHINE = """
+<domain type='qemu'><name>theirs</name><memory unit='MiB'>512</memory>
+<os><type arch='x86_64' machine='pc'>hvm</type></os></domain>
+"""
+
+
+def test_another_machine_that_runs_takes_memory_from_ours(ground: Ground):
+    ground.host.run("tee", "/run/libvirt/theirs.xml", stdin=OTHER_MACHINE)
+    ground.host.virsh("create", "/run/libvirt/theirs.xml", "--paused")
+    _, found = ground.doctor()
+    memory = found["host: memory and processors/memory"]
+    assert "of which theirs may take 0.5GiB" in memory["found"]
+    ground.host.virsh("desc", "theirs", "--live", f"ampere-infra:{CLUSTER}/theirs")
+    _, found = ground.doctor()
+    assert "theirs" not in found["host: memory and processors/memory"]["found"]
+    ground.host.virsh("destroy", "theirs")
+
+
+def test_an_nginx_that_is_missing(ground: Ground):
+    by_us = {"ampere:host": {"apply_nginx": True}}
+    if program := shutil.which("nginx", path=f"{os.environ['PATH']}:/usr/sbin"):
+        ground.host.run("mount", "--bind", "/dev/null", program)
+    said = ground.bad("host: NGINX/NGINX", "--over-ssh", patch=by_us)
+    assert "apt install nginx" in said
+    assert "nginx is missing" in ground.bad("host: programs/nginx", patch=by_us)
+    _, found = ground.doctor()
+    assert found["host: NGINX/NGINX"]["verdict"] == "warning", "whoever sets it up has yet to do so"
 
 
 @pytest.mark.parametrize(
