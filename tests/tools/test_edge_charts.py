@@ -294,14 +294,14 @@ def replicas_of_upgrade(
 def test_an_upgrade_leaves_an_autoscaler_its_count(
     tool: Tool, name: str, running: int, tmp_path: Path
 ):
-    values = values_of(name, VARIANTS["everything changed"])
+    values = edge_values_of(name, VARIANTS["everything changed"])
     wanted = max(running, values["replicas"])
     assert replicas_of_upgrade(tool, name, values, running, tmp_path / "kubeconfig") == wanted
 
 
 @pytest.mark.parametrize("name", CHARTS)
 def test_without_an_autoscaler_the_settings_count(tool: Tool, name: str, tmp_path: Path):
-    values = values_of(name)
+    values = edge_values_of(name)
     found = replicas_of_upgrade(tool, name, values, 7, tmp_path / "kubeconfig")
     assert found == values["replicas"] == 2
 
