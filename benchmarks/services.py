@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -52,8 +51,8 @@ if TYPE_CHECKING:
 
 TIMEOUT = 300
 _COUNTED = {
-    "pod security": r"pod_security_evaluations_total\{",
-    "admission": r"apiserver_admission_controller_admission_duration_seconds_count\{",
+    "pod security": "pod_security_evaluations_total",
+    "admission": "apiserver_admission_controller_admission_duration_seconds_count",
 }
 """What is counted, by the names of the API server's own metrics."""
 _POD = """\
@@ -147,16 +146,9 @@ def _whole(cluster: Cluster, start: float) -> Whole:
 
 
 def _counted(cluster: Cluster) -> dict[str, int]:
-    done = cluster.kubectl("get", "--raw", "/metrics")
-    lines = done.stdout.splitlines()
     objects = [key for key in cluster.stored() if not key.startswith("/registry/events/")]
-    return {
-        "objects": len(objects),
-        **{
-            name: sum(int(float(line.rpartition(" ")[2])) for line in lines if re.match(what, line))
-            for name, what in _COUNTED.items()
-        },
-    }
+    counted = {name: cluster.counted(metric) for name, metric in _COUNTED.items()}
+    return {"objects": len(objects), **counted}
 
 
 def _size(cluster: Cluster, count: int) -> Size:

@@ -166,6 +166,14 @@ class Cluster(AbstractContextManager["Cluster"]):
             for pair in pairs
         }
 
+    def counted(self, metric: str, **labels: str) -> int:
+        """Return what the API server counts under these labels; each of its runs counts anew."""
+        words = [f'{name}="{value}"' for name, value in labels.items()]
+        lines = self.kubectl("get", "--raw", "/metrics").stdout.splitlines()
+        found = [line for line in lines if line.startswith(f"{metric}{{")]
+        fitting = [line for line in found if all(word in line for word in words)]
+        return sum(int(float(line.rpartition(" ")[2])) for line in fitting)
+
     def ready(self) -> bool:
         """Tell whether the API server serves all that it is made for."""
         context = ssl.create_default_context(cafile=str(self.plane.pki / "ca.crt"))

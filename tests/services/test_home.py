@@ -9,7 +9,7 @@ import pytest
 from ampere_infra import tools
 from ampere_infra.services import postgresql
 from tests.cluster.process import eventually
-from tests.services.conftest import MISSING, home_on
+from tests.services.conftest import DEADLINE, MISSING, home_on
 from tests.upstream import needs_upstream
 
 
@@ -59,6 +59,23 @@ def test_pods_run_in_namespaces_that_enforce_pod_security(up):
     assert phases == {"Running", "Succeeded"}, "the scheduler found room for each on our nodes"
 
 
+def refused(cluster) -> list[str]:
+    """Return what Pod Security let nobody make, as the makers' events tell it."""
+    found = cluster.api.items("v1", "Event", fieldSelector="reason=FailedCreate")
+    return [each["message"] for each in found if "PodSecurity" in each["message"]]
+
+
+def denied(cluster) -> tuple[int, list[str]]:
+    """Return what Pod Security denied, to enforce, to warn or to note, and what came of it."""
+    metric = "pod_security_evaluations_total"
+    assert cluster.counted(metric, decision="allow") > 0, "it was asked"
+    return cluster.counted(metric, decision="deny"), refused(cluster)
+
+
+def test_pod_security_denied_nothing(up):
+    assert denied(up.cluster) == (0, [])
+
+
 def test_a_second_up_changes_nothing_not_even_after_a_refresh(up):
     engine = up.stage.engine
     again = engine.up()
@@ -89,6 +106,7 @@ def test_an_upgrade_that_never_gets_ready_names_the_pod_and_is_rolled_back_by_th
     up.settle(images={"minio": MISSING})
     broken = up.stage.engine.up()
     assert not broken.ok
+    assert broken.seconds < 2 * DEADLINE, "the release's deadline is kept"
     said = "\n".join(broken.errors)
     reason = "pod minio/minio-0 is not ready: container server: ImagePullBackOff"
     assert f"release minio: {reason}: Back-off pulling image" in said
@@ -135,3 +153,8 @@ def test_a_wrong_value_of_an_upstream_chart_is_refused_before_its_release_is_tou
     assert (revisions(up), statuses(up, "cloudnative-pg")) == before
     monkeypatch.undo()
     assert up.stage.engine.up().ok
+
+
+def test_after_all_of_it_the_server_has_warned_of_nothing_and_denied_nothing(up):
+    assert up.stage.world.warnings == []
+    assert denied(up.cluster) == (0, [])
