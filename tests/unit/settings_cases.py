@@ -104,10 +104,10 @@ def mistakes_in(fixture: Fixture, folder: Path) -> list[str]:
     return []
 
 
-def mistakes_of(config: dict[str, Any]) -> list[str]:
+def mistakes_of(config: dict[str, Any], stack: str = "home") -> list[str]:
     """What is said of ``config``."""
     try:
-        parse("home", config)
+        parse(stack, config)
     except SettingsError as error:
         return [str(mistake) for mistake in error.mistakes]
     return []
