@@ -23,10 +23,12 @@ START_MIB: Final = 1
 
 KERNEL_LINE: Final = (
     f"root=UUID={ROOT_UUID} rw rootflags=errors=remount-ro console=ttyS0 "
-    "clearcpuid=cx16 audit=0 fsck.mode=skip tsc=reliable"
+    "clearcpuid=cx16 audit=0 fsck.mode=skip tsc=reliable panic=5"
 )
-"""An emulated processor's counters are one and the same, but do not say so: without the last word
-each look at the clock leaves the machine, and programs written in Go look at it all the time."""
+"""An emulated processor's counters are one and the same, but do not say so: without ``tsc`` each
+look at the clock leaves the machine, and programs written in Go look at it all the time. Now and
+then a kernel with two emulated processors stumbles over its own code while it patches it
+(``Oops: int3``), and starts again."""
 _GRUB: Final = "i386-pc"
 _GRUB_FOLDER: Final = Path("/usr/lib/grub") / _GRUB
 _GRUB_MODULES: Final = ("biosdisk", "part_msdos", "ext2", "linux")
