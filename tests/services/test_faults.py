@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from ampere_infra.services import dbt_values
 from tests.cluster.delay import Delay
-from tests.cluster.process import eventually
+from tests.cluster.process import PATIENCE, eventually
 from tests.services.conftest import MISSING, home_on
 
 BUILT_IN = {"default", "kube-node-lease", "kube-public", "kube-system"}
@@ -94,21 +95,25 @@ def test_an_api_server_that_is_killed_during_up_is_healed_by_the_next_one(cluste
 
 def test_an_api_server_that_is_back_while_up_still_runs_is_healed_by_the_next_one(cluster):
     server = cluster.processes["kube-apiserver"]
-    answered: list[bool] = []
-    with home_on(cluster) as home:
+    struck, back = threading.Event(), threading.Event()
+    with home_on(cluster) as home, ThreadPoolExecutor(1) as pool:
 
         def strike(operation):
-            if operation.name == "minio-user-airflow" and not answered:
-                server.kill()
-                server.start()
-                server.await_answer()
-                # The engine has not heard yet that this operation has ended.
-                answered.append(home.stage.engine.process is not None and server.answers())
+            if operation.name == "minio-user-airflow" and not struck.is_set():
+                struck.set()
+                # The engine does not hear that this operation has ended until the server is back.
+                assert back.wait(PATIENCE)
 
         home.stage.world.on_operation = strike
-        home.stage.engine.up()
+        up = pool.submit(home.stage.engine.up)
+        assert struck.wait(PATIENCE)
+        server.kill()
+        server.start()  # Here: a program ends with the thread that has started it.
+        server.await_answer()
+        assert not up.done(), "it was killed, and served again, while up was at work"
+        back.set()
+        up.result()
         home.stage.world.on_operation = None
-        assert answered == [True], "it was killed, and served again, while up was at work"
         healed(home)
         torn_down(home)
 
