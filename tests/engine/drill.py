@@ -14,9 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from stopped import Stopped
-from together import Together, levels
-
 from ampere_infra.rehearsal.doubles import serve
 from ampere_infra.rehearsal.keeping import imports
 from ampere_infra.rehearsal.places.azure import Azure
@@ -24,6 +21,8 @@ from ampere_infra.rehearsal.places.hetzner import HetznerCloud
 from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import Stage, real_program, staged
 from ampere_infra.rehearsal.world import Operation, World
+from tests.engine.stopped import Stopped
+from tests.engine.together import Together, levels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

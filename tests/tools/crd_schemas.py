@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
-from home_cluster import settings
 
+from tests.unit.home_cluster import settings
 from tests.upstream import upstream_files
 
 if TYPE_CHECKING:
