@@ -9,17 +9,20 @@ for Airflow's own.
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import yaml
 
+from tests.tools import crd_schemas
 from tests.upstream import upstream_files
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ampere_infra.settings.api import ApiVersions
     from ampere_infra.settings.home import Versions
 
 
@@ -28,7 +31,7 @@ class Published:
     """What upstream publishes of a chart, as patterns of files."""
 
     schema: str
-    definitions: str
+    definitions: str = ""
     group: str = ""
     kinds: tuple[str, ...] = ()
     """What the program or a test makes of ``group``."""
@@ -47,6 +50,16 @@ PLUGIN = Published(
     "barmancloud.cnpg.io",
     ("ObjectStore",),
 )
+CERT_MANAGER = Published("cert-manager-*/values.schema.json")
+EDGE = {
+    "cilium": {"CiliumClusterwideNetworkPolicy"},
+    "gateway-helm": {
+        *("GatewayClass", "Gateway", "HTTPRoute", "EnvoyProxy"),
+        *("ClientTrafficPolicy", "BackendTrafficPolicy", "SecurityPolicy"),
+    },
+    "cert-manager": {"Certificate", "ClusterIssuer"},
+}
+"""The kinds that ``api`` makes, by the chart that brings their definitions."""
 UNUSED = ("postgresql.cnpg.io_poolers.yaml",)
 """The largest of the definitions, and nothing here makes one."""
 _NOTE = """\
@@ -101,6 +114,25 @@ def stand_ins(folder: Path, versions: Versions) -> dict[str, Path]:
     }
 
 
+def edge_stand_ins(folder: Path, versions: ApiVersions) -> dict[str, Path]:
+    """Write a chart below ``folder`` for each of upstream's at the edge; return their folders.
+
+    Upstream's folder must be at hand. The definitions come before what is in the chart and stay
+    when it goes, as Envoy Gateway's do, and cert-manager's where they are kept.
+    """
+    charts = {
+        "cilium": _chart(folder, "cilium", versions.cilium, CILIUM),
+        "gateway-helm": _chart(folder, "gateway-helm", f"v{versions.envoy_gateway}", None),
+        "cert-manager": _chart(folder, "cert-manager", f"v{versions.cert_manager}", CERT_MANAGER),
+    }
+    for name, kinds in EDGE.items():
+        (charts[name] / "crds").mkdir()
+        for definition in crd_schemas.definitions(kinds):
+            file = charts[name] / "crds" / f"{definition['metadata']['name']}.yaml"
+            file.write_text(json.dumps(definition), encoding="utf-8")
+    return charts
+
+
 def _chart(folder: Path, name: str, version: str, published: Published | None) -> Path:
     chart = folder / name
     (chart / "templates").mkdir(parents=True)
@@ -119,7 +151,8 @@ def _chart(folder: Path, name: str, version: str, published: Published | None) -
 
 def definitions(published: Published) -> dict[str, str]:
     """Return upstream's definitions by their files' names, or without its folder open ones."""
-    files = [file for file in upstream_files(published.definitions) if file.name not in UNUSED]
+    found = upstream_files(published.definitions) if published.definitions else []
+    files = [file for file in found if file.name not in UNUSED]
     if files:
         return {file.name: file.read_text(encoding="utf-8") for file in files}
     group = published.group

@@ -1,10 +1,10 @@
-"""What the services' tests share: a cluster of real programs, and ``home`` on it."""
+"""What the services' tests share: a cluster of real programs, and ``home`` or ``api`` on it."""
 
 from __future__ import annotations
 
 import shutil
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,14 +13,16 @@ from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.reality import ApiServer
 from ampere_infra.rehearsal.stage import Stage, staged
 from ampere_infra.rehearsal.world import World
-from ampere_infra.settings.load import read_stack_file
-from ampere_infra.stacks import home_specs
+from ampere_infra.settings.load import parse, read_stack_file
+from ampere_infra.stacks import api_specs, home_specs
 from tests.cluster.cluster import Cluster, given
-from tests.cluster.stand_ins import stand_ins
-from tests.engine.drill import HOME, fast_folder
+from tests.cluster.stand_ins import edge_stand_ins, stand_ins
+from tests.engine.drill import API, HOME, fast_folder
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+    from pathlib import Path
+    from types import ModuleType
 
 DEADLINE = 90
 """Seconds that a release may take: one that never gets ready takes all of them."""
@@ -30,17 +32,21 @@ MISSING = f"registry.invalid/no-such-image:1@sha256:{'0' * 64}"
 
 @dataclass(frozen=True)
 class Home:
-    """A ``home`` whose machines are modelled, and whose objects and releases are on a cluster."""
+    """A stack whose machines are modelled, and whose objects and releases are on a cluster."""
 
     stage: Stage
     cluster: Cluster
     server: ApiServer
     """The cluster as the double knows it."""
+    file: Path = HOME
+    """The stack file that is changed."""
+    always: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Sections that are laid over its own."""
 
     def settle(self, **changes: dict[str, Any]) -> None:
         """Write the stack file with sections changed: ``services={"minio": {...}}``."""
-        config: dict[str, Any] = dict(read_stack_file(HOME))
-        for section, values in changes.items():
+        config: dict[str, Any] = dict(read_stack_file(self.file))
+        for section, values in [*self.always.items(), *changes.items()]:
             name = f"ampere:{section}"
             config[name] = {**config.get(name, {}), **values}
         self.declare(config)
@@ -60,22 +66,45 @@ def cluster() -> Generator[Cluster]:
 
 @contextmanager
 def home_on(cluster: Cluster) -> Generator[Home]:
-    """Set the stage for ``home`` on ``cluster``.
+    """Set the stage for ``home`` on ``cluster``."""
+    with objects_alone(home_specs), temporary() as folder:
+        charts = stand_ins(folder / "stand-ins", cluster.given.settings.versions)
+        server = ApiServer(cluster.kubeconfig, charts)
+        with staged(Project("home", HOME, folder / "out"), World(api_server=server)) as stage:
+            found = Home(stage, cluster, server)
+            found.settle()
+            yield found
 
-    On destroy its objects go one by one. By itself the program leaves them to the machine that
-    they die with, and that one is modelled.
-    """
+
+@contextmanager
+def api_on(cluster: Cluster) -> Generator[Home]:
+    """Set the stage for ``api`` on ``cluster``, whose nodes are ``home``'s, without protection."""
+    with objects_alone(api_specs), temporary() as folder:
+        versions = parse("api", dict(read_stack_file(API))).versions
+        server = ApiServer(cluster.kubeconfig, edge_stand_ins(folder / "stand-ins", versions))
+        with staged(Project("api", API, folder / "out"), World(api_server=server)) as stage:
+            found = Home(stage, cluster, server, API, {"server": {"protect": False}})
+            found.settle()
+            yield found
+
+
+@contextmanager
+def temporary() -> Generator[Path]:
+    """Make a folder that is gone afterwards."""
     folder = fast_folder()
-    original = home_specs.target
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(home_specs, "target", lambda *a: replace(original(*a), lifetime=None))
-            charts = stand_ins(folder / "stand-ins", cluster.given.settings.versions)
-            server = ApiServer(cluster.kubeconfig, charts)
-            world = World(api_server=server)
-            with staged(Project("home", HOME, folder / "out"), world) as stage:
-                found = Home(stage, cluster, server)
-                found.settle()
-                yield found
+        yield folder
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def objects_alone(specs: ModuleType) -> Generator[None]:
+    """Let a stack's objects go one by one on destroy.
+
+    By itself the program leaves them to the machine that they die with, and that one is modelled.
+    """
+    original = specs.target
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(specs, "target", lambda *a: replace(original(*a), lifetime=None))
+        yield

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ampere_infra.rehearsal.doubles.kubernetes.real.server import Server
     from ampere_infra.rehearsal.programs import Finished
 
+_REGISTRY = "oci://"
 _FLAGS = {
     "atomic": "--atomic",
     "disableOpenapiValidation": "--disable-openapi-validation",
@@ -95,9 +96,9 @@ class RealRelease(ReleaseKind):
     def _chart(self, inputs: Properties) -> str:
         """Return where the chart is: our own, or what stands in for one of upstream's."""
         where = text(inputs, "chart")
-        if not table(inputs, "repositoryOpts"):
+        if not table(inputs, "repositoryOpts") and not where.startswith(_REGISTRY):
             return where
-        stand_in = self.server.given.stand_ins.get(where)
+        stand_in = self.server.given.stand_ins.get(where.rpartition("/")[2])
         if stand_in is None:
             raise RefusalError(f"chart {where}: the rehearsal fetches none, and nothing stands in")
         return str(stand_in)
