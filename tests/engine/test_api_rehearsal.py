@@ -18,7 +18,7 @@ from ampere_infra.settings.load import read_stack_file
 NODE = "ampere-api"
 PROTECTED = {
     *("site-mark", "site-network", "site-ipv4", "site-ipv6"),
-    *("ampere-api", "ampere-api-identity"),
+    *("birth", "ampere-api", "ampere-api-identity"),
     *("ampere-api-ca-key", "ampere-api-ca", "ampere-api-node-key", "ampere-api-encryption-key-1"),
 }
 ATTACHED = {"site-key", "site-public", "site-group", "site-subnet", "ampere-api-user-data"}
