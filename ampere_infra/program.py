@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
+from typing import Final
 
 import pulumi
 
@@ -11,6 +14,19 @@ from ampere_infra.settings.mistakes import SettingsError
 
 STACKS = ("home", "api", "foundation")
 """Each has a module of its name in ``ampere_infra.stacks`` with a function ``build``."""
+
+THREADS: Final = 4096
+"""More than a stack has resources; threads are made as they are needed."""
+
+
+def give_threads() -> None:
+    """Give the program's event loop as many threads as it asks for.
+
+    Each registration holds one until the engine is done with it. The engine may wait for a hook
+    meanwhile, and a hook that runs a command needs one, too. Pulumi's language host gives a few for
+    each operation that runs at a time: where registrations held them all, both would wait for ever.
+    """
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
 
 
 def main() -> None:
@@ -23,6 +39,7 @@ def main() -> None:
             cloud's SDK is not installed; the text says everything that is wrong. Nothing is
             planned then.
     """
+    give_threads()
     stack = pulumi.get_stack()
     if stack not in STACKS:
         raise pulumi.RunError(f"no stack is called {stack!r}; there are: {', '.join(STACKS)}")
