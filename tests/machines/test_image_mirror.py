@@ -125,19 +125,6 @@ def test_an_image_comes_from_the_mirror_under_its_own_registrys_name(
     assert not upstream.asked, "behind a slow line, or none"
 
 
-def test_what_the_mirror_does_not_have_comes_from_its_own_registry(
-    pull: Callable[[str, str | None], tuple[bool, str]],
-    mirror: Registry,
-    upstream: Registry,
-    tmp_path: Path,
-):
-    upstream.hold("library/there", "of the registry", tmp_path)
-    done, said = pull("library/there", (tmp_path / "ca.pem").read_text())
-    assert done, said
-    assert mirror.asked, "it was asked first"
-    assert upstream.asked
-
-
 def test_a_mirror_is_asked_nothing_where_its_authority_is_not_trusted(
     pull: Callable[[str, str | None], tuple[bool, str]], mirror: Registry, tmp_path: Path
 ):
