@@ -29,7 +29,7 @@ CODE = """
 from pathlib import Path
 from ampere_infra.cli import main
 from ampere_infra.doctor import parser
-parser._PROJECT = Path.cwd()
+parser.PROJECT = Path.cwd()
 raise SystemExit(main())
 """
 AMPERE = [sys.executable, "-c", CODE, "doctor"]
