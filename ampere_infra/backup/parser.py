@@ -83,13 +83,13 @@ def _add_common(parser: argparse.ArgumentParser) -> None:
 
 
 def _backup(chosen: argparse.Namespace) -> int:
-    from ampere_infra.backup.backup_command import back_up  # noqa: PLC0415 - `--help` is quick
+    from ampere_infra.backup.backup_command import back_up
 
     return _told(lambda: back_up(_session(chosen)))
 
 
 def _restore(chosen: argparse.Namespace) -> int:
-    from ampere_infra.backup.restore_command import (  # noqa: PLC0415 - `--help` is quick
+    from ampere_infra.backup.restore_command import (
         PARTS,
         ask,
         point_in_time,
@@ -108,9 +108,9 @@ def _restore(chosen: argparse.Namespace) -> int:
 
 
 def _told(run: Callable[[], None]) -> int:
-    from ampere_infra.backup.errors import BackupError  # noqa: PLC0415 - `--help` is quick
-    from ampere_infra.settings.mistakes import SettingsError  # noqa: PLC0415 - the same
-    from ampere_infra.tools import BuildError  # noqa: PLC0415 - the same
+    from ampere_infra.backup.errors import BackupError
+    from ampere_infra.settings.mistakes import SettingsError
+    from ampere_infra.tools import BuildError
 
     try:
         run()
@@ -127,10 +127,10 @@ def _told(run: Callable[[], None]) -> int:
 
 
 def _session(chosen: argparse.Namespace) -> Session:
-    from ampere_infra import tools  # noqa: PLC0415 - `--help` is quick
-    from ampere_infra.backup.kubectl import Kubectl  # noqa: PLC0415 - the same
-    from ampere_infra.backup.session import Session  # noqa: PLC0415 - the same
-    from ampere_infra.settings.load import parse, read_stack_file  # noqa: PLC0415 - the same
+    from ampere_infra import tools
+    from ampere_infra.backup.kubectl import Kubectl
+    from ampere_infra.backup.session import Session
+    from ampere_infra.settings.load import parse, read_stack_file
 
     settings = parse("home", read_stack_file(_file(chosen)))
     kubectl = Kubectl(tools.path("kubectl"), settings.cluster.name, chosen.kubeconfig)

@@ -43,13 +43,13 @@ def add_doctor(add: Callable[..., argparse.ArgumentParser]) -> None:
 
 
 def _run(chosen: argparse.Namespace) -> int:
-    from ampere_infra.settings.load import model_of  # noqa: PLC0415 - `--help` is there at once
-    from ampere_infra.settings.mistakes import SettingsError  # noqa: PLC0415 - the same
+    from ampere_infra.settings.load import model_of
+    from ampere_infra.settings.mistakes import SettingsError
 
     file = chosen.config_file or PROJECT / f"Pulumi.{chosen.stack}.yaml"
     try:
         model_of(chosen.stack)
-        from ampere_infra.doctor.run import doctor  # noqa: PLC0415 - the same
+        from ampere_infra.doctor.run import doctor
 
         return doctor(chosen.stack, file, PROJECT, chosen.way, json=chosen.json)
     except SettingsError as error:

@@ -39,6 +39,7 @@ from ampere_infra.services.workload import Registry
 from ampere_infra.settings.load import from_engine
 from ampere_infra.settings.plan import monthly
 from ampere_infra.stacks import api_specs as specs
+from ampere_infra.stacks import cluster_specs
 
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.tailnet import Membership
@@ -63,7 +64,7 @@ def build() -> None:
 
     kept = pulumi.ResourceOptions(protect=settings.server.protect)
     born_as = pulumi.ResourceOptions(depends_on=[birth("birth", specs.born_with(settings), kept)])
-    pki = ClusterPki("pki", specs.pki(settings), born_as)
+    pki = ClusterPki("pki", cluster_specs.pki(settings, protect=settings.server.protect), born_as)
     site = HetznerSite("site", specs.site(settings, Cloud(secrets.hcloud_token), pki), born_as)
     server, born = _machine(settings, site, pki)
     tailnet = _tailnet(settings, server, membership)
@@ -81,7 +82,7 @@ def build() -> None:
     cilium = Cilium("cilium", specs.cilium(settings, target, machine.address), in_cluster)
     guard = MetadataGuard("metadata", MetadataGuardArgs(target.after(cilium.release)), in_cluster)
     guarded = target.after(guard.policy)
-    LocalPath("storage", specs.storage(settings, guarded), in_cluster)
+    LocalPath("storage", cluster_specs.storage(settings, guarded), in_cluster)
     public = _gateway(settings, dns_token, guarded, in_cluster)
     urls = _services(settings, secrets, guarded, public, in_cluster)
 

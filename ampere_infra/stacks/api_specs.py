@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import pulumi
 
-from ampere_infra.bootstrap.pki import ClusterPkiArgs
 from ampere_infra.bootstrap.spec import (
     API_PORT,
     ClusterSpec,
@@ -26,7 +25,6 @@ from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings import public_flows as flows
 from ampere_infra.settings.namespaces import API, WEBSITE
 from ampere_infra.settings.quotas import allowances
-from ampere_infra.stacks import cluster_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,12 +42,6 @@ if TYPE_CHECKING:
 def api_url(host: str) -> str:
     """Return the API at ``host``."""
     return f"https://{host}:{API_PORT}"
-
-
-def pki(settings: ApiSettings) -> ClusterPkiArgs:
-    """Return what the cluster's keys are made for."""
-    newest = settings.hardening.encryption_key
-    return ClusterPkiArgs(settings.cluster.name, newest, protect=settings.server.protect)
 
 
 def site(settings: ApiSettings, cloud: Cloud, pki: ClusterPki) -> HetznerSiteArgs:
@@ -230,6 +222,3 @@ def sites(settings: ApiSettings) -> tuple[Site, Site]:
         Site("api", settings.api.domain, API),
         Site("website", settings.website.domain, WEBSITE),
     )
-
-
-storage = cluster_specs.storage

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ampere_infra.bootstrap.pki import ClusterPkiArgs
 from ampere_infra.bootstrap.spec import LOCAL_PATH
 from ampere_infra.platform.storage import LocalPathArgs
 
@@ -11,6 +12,12 @@ if TYPE_CHECKING:
     from ampere_infra.platform.target import Target
     from ampere_infra.settings.api import ApiSettings
     from ampere_infra.settings.home import HomeSettings
+
+
+def pki(settings: HomeSettings | ApiSettings, *, protect: bool) -> ClusterPkiArgs:
+    """Return what the cluster's keys are made for."""
+    newest = settings.hardening.encryption_key
+    return ClusterPkiArgs(settings.cluster.name, newest, protect=protect)
 
 
 def storage(settings: HomeSettings | ApiSettings, target: Target) -> LocalPathArgs:

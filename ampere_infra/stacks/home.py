@@ -23,6 +23,7 @@ from ampere_infra.secrets import sops
 from ampere_infra.secrets.files import secrets_file
 from ampere_infra.services.chart_values import judge
 from ampere_infra.settings.load import from_engine
+from ampere_infra.stacks import cluster_specs
 from ampere_infra.stacks import home_specs as specs
 from ampere_infra.stacks.home_machines import Machines
 from ampere_infra.stacks.home_services import data_platform, export_services
@@ -47,7 +48,7 @@ def build() -> None:
     host = kvm_host(settings.host, Path.cwd())
     secrets = sops.read("home", secrets_file("home"))
 
-    pki = ClusterPki("pki", specs.pki(settings))
+    pki = ClusterPki("pki", cluster_specs.pki(settings, protect=settings.control_plane.protect))
     site = LibvirtSite("site", specs.site(settings, host))
     front = _front(settings, host, site)
     machines = Machines(settings, site, pki)
@@ -58,7 +59,7 @@ def build() -> None:
     target = specs.target(settings, records, control_plane.machine)
     BuiltInNamespaces("built-in", target, in_cluster)
     cilium = Cilium("cilium", specs.cilium(settings, target), in_cluster)
-    storage = LocalPath("storage", specs.storage(settings, target), in_cluster)
+    storage = LocalPath("storage", cluster_specs.storage(settings, target), in_cluster)
     workers = _workers(settings, machines, control_plane, [cilium.release])
     with_workers = target.after(*(worker.joined for worker in workers))
     platform = data_platform(settings, secrets, with_workers, storage.storage_class, in_cluster)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 from typing import TYPE_CHECKING
 
-from ampere_infra.bootstrap.pki import ClusterPkiArgs
 from ampere_infra.bootstrap.spec import API_PORT, ClusterSpec, Nic
 from ampere_infra.machines.libvirt import LibvirtSiteArgs
 from ampere_infra.machines.machine import MachineSpec
@@ -17,7 +16,6 @@ from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings import flows
 from ampere_infra.settings.mac import mac
 from ampere_infra.settings.quotas import allowances
-from ampere_infra.stacks import cluster_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,12 +30,6 @@ if TYPE_CHECKING:
 def api_url(settings: HomeSettings) -> str:
     """Return the API as the program and ``kubectl`` reach it."""
     return f"https://{settings.api_endpoint}:{API_PORT}"
-
-
-def pki(settings: HomeSettings) -> ClusterPkiArgs:
-    """Return what the cluster's keys are made for."""
-    newest = settings.hardening.encryption_key
-    return ClusterPkiArgs(settings.cluster.name, newest, protect=settings.control_plane.protect)
 
 
 def site(settings: HomeSettings, host: KvmHost) -> LibvirtSiteArgs:
@@ -181,6 +173,3 @@ def cilium(settings: HomeSettings, target: Target) -> CiliumArgs:
         api_address=str(settings.control_plane.address),
         pod_network=settings.cluster.pod_network,
     )
-
-
-storage = cluster_specs.storage

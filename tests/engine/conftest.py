@@ -9,26 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from drill import HOME, fast_folder
+from rehearsals import Rehearsed, rehearsal
 
 from ampere_infra.rehearsal.project import Project
-from ampere_infra.rehearsal.run import rehearse
 from ampere_infra.rehearsal.stage import Stage, staged
 from ampere_infra.rehearsal.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-    from pathlib import Path
 
     from ampere_infra.rehearsal.engine import Outcome
-
-
-@dataclass(frozen=True)
-class Rehearsed:
-    """What a person has after ``ampere rehearse home``."""
-
-    code: int
-    lines: tuple[str, ...]
-    folder: Path
 
 
 @dataclass(frozen=True)
@@ -44,11 +34,8 @@ class Built:
 @pytest.fixture(scope="session")
 def rehearsed() -> Generator[Rehearsed]:
     """Rehearse the project's own ``home``."""
-    folder = fast_folder()
-    lines: list[str] = []
-    code = rehearse("home", HOME, folder / "out", say=lines.append)
-    yield Rehearsed(code, tuple("\n".join(lines).splitlines()), folder / "out")
-    shutil.rmtree(folder)
+    with rehearsal("home", HOME) as found:
+        yield found
 
 
 @contextmanager

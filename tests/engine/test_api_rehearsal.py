@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from typing import Any
 
 import pytest
-from drill import API, Drill, fast_folder
+from drill import API, Drill
+from rehearsals import rehearsal
 
 from ampere_infra.rehearsal.places.cluster import Cluster
 from ampere_infra.rehearsal.places.hetzner import HetznerCloud, Thing
-from ampere_infra.rehearsal.run import rehearse
 from ampere_infra.settings.load import read_stack_file
 
 NODE = "ampere-api"
@@ -27,11 +26,8 @@ ATTACHED = {"site-key", "site-public", "site-group", "site-subnet", "ampere-api-
 
 @pytest.fixture(scope="module")
 def rehearsed():
-    folder = fast_folder()
-    lines: list[str] = []
-    code = rehearse("api", API, folder / "out", say=lines.append)
-    yield code, "\n".join(lines), folder / "out"
-    shutil.rmtree(folder)
+    with rehearsal("api", API) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -75,19 +71,18 @@ def steps(outcome):
 
 
 def test_a_rehearsal_passes_its_verdict(rehearsed):
-    code, said, _ = rehearsed
-    assert code == 0, said
+    assert rehearsed.code == 0, rehearsed.said
     assert re.fullmatch(
         r"\d+ created, 0 changed on the second up, 0 left after destroy; 0 changed after a "
         r"refresh, 0 secrets in clear",
-        said.splitlines()[-1],
+        rehearsed.lines[-1],
     )
 
 
 def test_a_rehearsal_shows_what_destroy_keeps_and_the_word_that_lifts_it(rehearsed):
-    said = rehearsed[1]
-    refused = next(line for line in said.splitlines() if line.startswith("destroy: refused"))
-    spared = next(line for line in said.splitlines() if "--exclude-protected" in line)
+    said = rehearsed.said
+    refused = next(line for line in rehearsed.lines if line.startswith("destroy: refused"))
+    spared = next(line for line in rehearsed.lines if "--exclude-protected" in line)
     for name in PROTECTED:
         assert name in refused
         assert name in spared

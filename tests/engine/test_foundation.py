@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from drill import FOUNDATION, HOME, Drill, fast_folder
+from rehearsals import rehearsal
 
 from ampere_infra.rehearsal.keeping import imports
 from ampere_infra.rehearsal.places.azure import Azure, Thing
@@ -32,11 +33,8 @@ VERSION = "[0-9a-f]{32}"
 
 @pytest.fixture(scope="module")
 def rehearsed():
-    folder = fast_folder()
-    lines: list[str] = []
-    code = rehearse("foundation", FOUNDATION, folder / "out", say=lines.append)
-    yield code, "\n".join(lines), folder / "out"
-    shutil.rmtree(folder)
+    with rehearsal("foundation", FOUNDATION) as found:
+        yield found
 
 
 @pytest.fixture(scope="module")
@@ -72,18 +70,17 @@ def write(drill, section: str, **values: object) -> None:
 
 
 def test_a_rehearsal_passes_its_verdict(rehearsed):
-    code, said, _ = rehearsed
-    assert code == 0, said
+    assert rehearsed.code == 0, rehearsed.said
     assert re.match(
         r"\d+ created, 0 changed on the second up, 0 left after destroy; 0 changed after a refresh",
-        said.splitlines()[-1],
+        rehearsed.lines[-1],
     )
 
 
 def test_a_rehearsal_shows_that_destroy_keeps_the_vault_and_the_state(rehearsed):
-    said = rehearsed[1]
-    refused = next(line for line in said.splitlines() if line.startswith("destroy: refused"))
-    spared = next(line for line in said.splitlines() if "--exclude-protected" in line)
+    said = rehearsed.said
+    refused = next(line for line in rehearsed.lines if line.startswith("destroy: refused"))
+    spared = next(line for line in rehearsed.lines if "--exclude-protected" in line)
     for name in PROTECTED:
         assert name in refused
         assert name in spared
@@ -94,7 +91,7 @@ def test_a_rehearsal_shows_that_destroy_keeps_the_vault_and_the_state(rehearsed)
 
 
 def test_a_rehearsal_writes_what_an_import_takes(rehearsed):
-    folder = rehearsed[2] / "rendered" / "azure"
+    folder = rehearsed.folder / "rendered" / "azure"
     vault = json.loads((folder / "import" / "vault-Vault.json").read_text())
     assert vault["resources"][0]["id"].endswith("/vaults/ampere-kv-7c21")
     assert vault["nameTable"]["owner"].endswith("ampere:foundation:KeyVault::keys")

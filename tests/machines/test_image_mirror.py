@@ -73,7 +73,7 @@ def socket(certs: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[P
 
 @pytest.fixture
 def upstream() -> Generator[Registry]:
-    """The registry that images are named for; on loopback, containerd asks it by http."""
+    """The registry that images are named for."""
     with serving() as registry:
         yield registry
 

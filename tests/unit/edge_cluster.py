@@ -30,7 +30,7 @@ from ampere_infra.services.workload import Registry
 from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.load import read_stack_file
 from ampere_infra.settings.quotas import allowances
-from ampere_infra.stacks import api_specs
+from ampere_infra.stacks import api_specs, cluster_specs
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 API_DOMAIN = "api.ampere-data.eu"
@@ -80,7 +80,7 @@ def deploy(chosen: ApiSettings, keys: dict[str, str]) -> None:
     cilium = Cilium("network", network)
     guard = MetadataGuard("metadata", MetadataGuardArgs(bare.after(cilium.release)))
     cluster = bare.after(guard.policy)
-    LocalPath("storage", api_specs.storage(chosen, cluster))
+    LocalPath("storage", cluster_specs.storage(chosen, cluster))
     controller = EnvoyGateway("gateway-controller", EnvoyGatewayArgs(cluster, "1.9.0"))
     token = canary("dns") if chosen.certificates.challenge != "http-01" else None
     certificates = CertManager(

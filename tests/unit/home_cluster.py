@@ -21,7 +21,7 @@ from ampere_infra.secrets.model import HomeSecrets
 from ampere_infra.services.traffic import Addresses, traffic
 from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.settings.quotas import allowances
-from ampere_infra.stacks import home_specs
+from ampere_infra.stacks import cluster_specs, home_specs
 from ampere_infra.stacks.home_services import data_platform
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def deploy(home: HomeSettings) -> None:
     BuiltInNamespaces("built-in", cluster)
     cilium = Cilium("cilium-network", home_specs.cilium(home, cluster))
     ready = cluster.after(cilium.release)
-    storage = LocalPath("local-path-storage-class", home_specs.storage(home, ready))
+    storage = LocalPath("local-path-storage-class", cluster_specs.storage(home, ready))
     there = cluster.after(storage.release)
     data_platform(home, secrets(), there, storage.storage_class, pulumi.ResourceOptions())
 
