@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 REPEATED: Final = ("write_files", "users_groups", "apt_configure", "runcmd", "scripts_user")
 """cloud-init modules that run once per machine, also when a power cut ended them half-way."""
 SEMAPHORES: Final = "/var/lib/cloud/instance/sem"
+INSTANCE_ID: Final = "/var/lib/cloud/data/instance-id"
+"""By it cloud-init knows a machine that it has seen before."""
+NETPLAN: Final = "/etc/netplan/50-cloud-init.yaml"
+"""Where cloud-init writes the network that a machine is given, on Debian and Ubuntu."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,8 @@ def _render(
         state=STATE,
         repeated=REPEATED,
         semaphores=SEMAPHORES,
+        instance_id=INSTANCE_ID,
+        netplan=NETPLAN,
     )
 
 

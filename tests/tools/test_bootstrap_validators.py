@@ -17,6 +17,7 @@ from ampere_infra.bootstrap.node import packages
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
 from ampere_infra.bootstrap.spec import Role
 from ampere_infra.bootstrap.units import unit_names
+from ampere_infra.bootstrap.user_data import NETPLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -259,6 +260,46 @@ def test_cloud_init_runs_a_module_again_only_because_bootcmd_lets_it(tmp_path: P
     (tmp_path / "OS_READY").touch()
     boot()
     assert not module_ran(), "a boot of a node that is ready"
+
+
+KNOWN = """
+import sys
+from cloudinit.stages import Init
+
+class Source:
+    def get_instance_id(self): return "one"
+
+init = Init()
+init._cfg = {"system_info": {"paths": {"cloud_dir": sys.argv[1], "run_dir": sys.argv[1]}}}
+init.datasource = Source()
+print(init.is_new_instance())
+"""
+
+
+def test_cloud_init_writes_the_network_again_only_where_its_file_was_lost(tmp_path: Path) -> None:
+    netplan = tmp_path / "netplan.yaml"
+    reboots = tmp_path / "reboots"
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "instance-id").write_text("one\n")
+    born = HOME.born(HOME.worker).text
+
+    def taken_for_new() -> bool:
+        return run("/usr/bin/python3", "-c", KNOWN, tmp_path).stdout.strip() == "True"
+
+    def boot() -> None:
+        command: str = yaml.safe_load(born)["bootcmd"][2]
+        here = command.replace("/var/lib/cloud", str(tmp_path)).replace(NETPLAN, str(netplan))
+        here = here.replace("systemctl --no-block reboot", f"echo reboot >> {reboots}")
+        assert run("sh", "-c", here).returncode == 0
+
+    netplan.write_text("network: {}\n")
+    boot()
+    assert not taken_for_new()
+    assert not reboots.exists()
+    netplan.write_text("")
+    boot()
+    assert taken_for_new(), "then it writes the network"
+    assert reboots.read_text() == "reboot\n"
 
 
 @NODES
