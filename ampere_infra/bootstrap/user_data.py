@@ -22,6 +22,8 @@ REPEATED: Final = ("write_files", "users_groups", "apt_configure", "runcmd", "sc
 SEMAPHORES: Final = "/var/lib/cloud/instance/sem"
 INSTANCE_ID: Final = "/var/lib/cloud/data/instance-id"
 """By it cloud-init knows a machine that it has seen before."""
+SSHD: Final = "/run/systemd/system/ssh.service.d"
+"""What is laid over sshd's unit until the next boot; Debian and Ubuntu call it ssh."""
 NETPLAN: Final = "/etc/netplan/50-cloud-init.yaml"
 """Where cloud-init writes the network that a machine is given, on Debian and Ubuntu."""
 
@@ -103,6 +105,7 @@ def _render(
         semaphores=SEMAPHORES,
         instance_id=INSTANCE_ID,
         netplan=NETPLAN,
+        sshd=SSHD,
     )
 
 

@@ -45,6 +45,10 @@ def born(ground: Ground, before: dict[str, str]) -> Outcome:
     with ThreadPoolExecutor(1) as pool:
         made = pool.submit(ground.up)
         try:
+            await_true(lambda: ground.knows(WORKER), f"host key of {WORKER}", LIMIT)
+            ground.cut_power(WORKER)
+            ground.say(f"{WORKER}: power cut, just when its host key was told")
+            ground.give_power(WORKER)
             for node, marker in AWAITED:
                 await_true(lambda n=node, m=marker: earned(n, m), marker, LIMIT, PAUSE)
                 ground.say(f"{node}: {marker}")
@@ -67,6 +71,14 @@ def test_machines_boot_install_their_packages_and_make_an_api_that_answers(
     made = {step.name for step in born.events.done}
     seen = {f"{WORKER}-os-ready", f"{MASTER}-pki", f"{MASTER}-control-plane-created"}
     assert made >= seen, "the gates have seen the markers"
+
+
+def test_a_host_key_that_was_told_outlives_a_power_cut_in_that_moment(
+    ground: Ground, born: Outcome
+) -> None:
+    pinned = ground.recorded(f"{WORKER}-host-key")["stdout"]
+    own = ground.on(WORKER, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    assert pinned.split()[:2] == own.split()[:2]
 
 
 @pytest.mark.parametrize("machine", ADDRESSES)
