@@ -21,31 +21,20 @@ from ampere_infra.machines.hetzner import (
     birth,
 )
 from ampere_infra.machines.ways import to_node
-from ampere_infra.platform.certificates import CertManager, CertManagerArgs
-from ampere_infra.platform.cilium import Cilium
-from ampere_infra.platform.gateway import EnvoyGateway, PublicGateway, PublicGatewayArgs
-from ampere_infra.platform.metadata import MetadataGuard, MetadataGuardArgs
-from ampere_infra.platform.namespace import BuiltInNamespaces
 from ampere_infra.platform.provider import cluster_provider
 from ampere_infra.platform.records import ReleaseRecords
-from ampere_infra.platform.storage import LocalPath
 from ampere_infra.secrets import sops
 from ampere_infra.secrets.files import secrets_file
-from ampere_infra.secrets.kinds import client_keys
-from ampere_infra.services.api import Api, ApiArgs
 from ampere_infra.services.chart_values import judge
-from ampere_infra.services.website import Website, WebsiteArgs
-from ampere_infra.services.workload import Registry
 from ampere_infra.settings.load import from_engine
 from ampere_infra.settings.plan import monthly
 from ampere_infra.stacks import api_specs as specs
 from ampere_infra.stacks import cluster_specs
+from ampere_infra.stacks.api_services import PublicSideArgs, public_side
 
 if TYPE_CHECKING:
     from ampere_infra.bootstrap.tailnet import Membership
     from ampere_infra.machines.machine import Machine
-    from ampere_infra.platform.target import Target
-    from ampere_infra.secrets.model import ApiSecrets
     from ampere_infra.settings.api import ApiSettings
 
 
@@ -78,13 +67,8 @@ def build() -> None:
     in_cluster = _in_cluster(kubeconfig, control_plane, stable)
     records = ReleaseRecords(to_node(machine), kubeconfig)
     target = specs.target(settings, records, control_plane)
-    BuiltInNamespaces("built-in", target, in_cluster)
-    cilium = Cilium("cilium", specs.cilium(settings, target, machine.address), in_cluster)
-    guard = MetadataGuard("metadata", MetadataGuardArgs(target.after(cilium.release)), in_cluster)
-    guarded = target.after(guard.policy)
-    LocalPath("storage", cluster_specs.storage(settings, guarded), in_cluster)
-    public = _gateway(settings, dns_token, guarded, in_cluster)
-    urls = _services(settings, secrets, guarded, public, in_cluster)
+    side = PublicSideArgs(settings, secrets, dns_token, target, machine.address)
+    urls = public_side(side, in_cluster)
 
     _export(settings, site, kubeconfig, machine, urls)
     pulumi.export("api_endpoint", endpoint)
@@ -154,58 +138,6 @@ def _in_cluster(
     options = pulumi.ResourceOptions(depends_on=stable)
     provider = cluster_provider("cluster", kubeconfig, control_plane.machine.identity, options)
     return pulumi.ResourceOptions(provider=provider)
-
-
-def _gateway(
-    settings: ApiSettings,
-    dns_token: pulumi.Output[str] | None,
-    target: Target,
-    in_cluster: pulumi.ResourceOptions,
-) -> PublicGateway:
-    controller = EnvoyGateway("gateway-controller", specs.controller(settings, target), in_cluster)
-    certificates = CertManager(
-        "certificates",
-        CertManagerArgs(
-            target=target,
-            version=settings.versions.cert_manager,
-            settings=settings.certificates,
-            definitions=[controller.release],
-            token=dns_token,
-        ),
-        in_cluster,
-    )
-    args = PublicGatewayArgs(
-        target=target,
-        settings=settings.gateway,
-        sites=specs.sites(settings),
-        issuer=certificates.issuer_name,
-        definitions=[controller.release, certificates.release, certificates.issuer],
-    )
-    return PublicGateway("public", args, in_cluster)
-
-
-def _services(
-    settings: ApiSettings,
-    secrets: ApiSecrets,
-    target: Target,
-    public: PublicGateway,
-    in_cluster: pulumi.ResourceOptions,
-) -> dict[str, pulumi.Output[str]]:
-    """Return each service's address, known once it is open."""
-    registry = Registry(settings.registry, secrets.output("registry_pull_token"))
-    for_api, for_website = specs.sites(settings)
-    keys = client_keys(secrets.api_keys.get_secret_value())
-    api = Api(
-        "api",
-        ApiArgs(target, settings.api, settings.gateway, for_api, registry, keys, [public]),
-        in_cluster,
-    )
-    website = Website(
-        "website",
-        WebsiteArgs(target, settings.website, settings.gateway, for_website, registry, [public]),
-        in_cluster,
-    )
-    return {"api": api.url, "website": website.url}
 
 
 def _export(

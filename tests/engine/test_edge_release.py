@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 from drill import HOME, fast_folder
-from edge_cluster import DIGEST, KEYS, deploy, settings
+from edge_cluster import DIGEST, KEYS, STRONG, deploy, settings
 from test_doubles_kubernetes import KUBECONFIG
 
 from ampere_infra.rehearsal.project import Project
@@ -79,7 +79,7 @@ def test_another_digest_is_an_update_of_one_release(edge: Edge, name: str):
 
 
 def test_a_key_that_comes_or_goes_is_an_update_of_one_secret(edge: Edge):
-    edge.keys = {"mobile": KEYS["mobile"], "partner": "canary-another"}
+    edge.keys = {"mobile": KEYS["mobile"], "partner": f"canary-another-{STRONG}"}
     assert edge.plan() == [("update", SECRET, "api-clients")]
 
 

@@ -10,34 +10,24 @@ from typing import Any
 import pulumi
 import pulumi.runtime
 from home_cluster import ROOT, Recorder, canary, plain, watch_order
+from pydantic import SecretStr
 
-from ampere_infra.platform.certificates import CertManager, CertManagerArgs
-from ampere_infra.platform.cilium import Cilium, CiliumArgs
-from ampere_infra.platform.gateway import (
-    EnvoyGateway,
-    EnvoyGatewayArgs,
-    PublicGateway,
-    PublicGatewayArgs,
-)
-from ampere_infra.platform.metadata import MetadataGuard, MetadataGuardArgs
-from ampere_infra.platform.namespace import BuiltInNamespaces
-from ampere_infra.platform.storage import LocalPath
 from ampere_infra.platform.target import Target
-from ampere_infra.services.api import Api, ApiArgs
+from ampere_infra.secrets.model import ApiSecrets
 from ampere_infra.services.traffic import Addresses, traffic
-from ampere_infra.services.website import Website, WebsiteArgs
-from ampere_infra.services.workload import Registry
 from ampere_infra.settings.api import ApiSettings
 from ampere_infra.settings.load import read_stack_file
 from ampere_infra.settings.quotas import allowances
-from ampere_infra.stacks import api_specs, cluster_specs
+from ampere_infra.stacks import api_specs
+from ampere_infra.stacks.api_services import PublicSideArgs, public_side
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 API_DOMAIN = "api.ampere-data.eu"
 WEBSITE_DOMAIN = "www.ampere-data.eu"
 ISSUER = "https://login.ampere-data.eu/"
 AUDIENCE = "ampere-api"
-KEYS = {"acme": canary("acme"), "mobile": canary("mobile")}
+STRONG = "0123456789abcdefghijklmnopqrs"
+KEYS = {client: f"canary-{client}-{STRONG}" for client in ("acme", "mobile")}
 NODE = IPv4Address("203.0.113.10")
 
 
@@ -72,41 +62,20 @@ def target(chosen: ApiSettings) -> Target:
     )
 
 
+def secrets(keys: dict[str, str]) -> ApiSecrets:
+    """What the public side is given of the stack's secrets, the clients' ``keys`` among them."""
+    listed = ",".join(f"{client}={key}" for client, key in keys.items())
+    given = {"registry_pull_token": canary("pull"), "api_keys": listed, "dns_token": canary("dns")}
+    shut = {name: SecretStr(value) for name, value in given.items()}
+    return ApiSecrets.model_construct(None, **shut)
+
+
 def deploy(chosen: ApiSettings, keys: dict[str, str]) -> None:
-    """Ask for the whole public side, as a stack does."""
-    bare = target(chosen)
-    BuiltInNamespaces("built-in", bare)
-    network = CiliumArgs(bare, "1.20.2", str(NODE), chosen.cluster.pod_network, node_ipam=True)
-    cilium = Cilium("network", network)
-    guard = MetadataGuard("metadata", MetadataGuardArgs(bare.after(cilium.release)))
-    cluster = bare.after(guard.policy)
-    LocalPath("storage", cluster_specs.storage(chosen, cluster))
-    controller = EnvoyGateway("gateway-controller", EnvoyGatewayArgs(cluster, "1.9.0"))
-    token = canary("dns") if chosen.certificates.challenge != "http-01" else None
-    certificates = CertManager(
-        "certificates",
-        CertManagerArgs(cluster, "1.21.1", chosen.certificates, [controller.release], token),
-    )
-    sites = api_specs.sites(chosen)
-    public = PublicGateway(
-        "public",
-        PublicGatewayArgs(
-            cluster,
-            chosen.gateway,
-            sites,
-            certificates.issuer_name,
-            [controller.release, certificates.release, certificates.issuer],
-        ),
-    )
-    registry = Registry(chosen.registry, canary("pull"))
-    Api(
-        "the-api",
-        ApiArgs(cluster, chosen.api, chosen.gateway, sites[0], registry, keys, [public]),
-    )
-    Website(
-        "the-website",
-        WebsiteArgs(cluster, chosen.website, chosen.gateway, sites[1], registry, [public]),
-    )
+    """Ask for the whole public side, as the stack does."""
+    given = secrets(keys)
+    token = api_specs.dns_token(chosen, given)
+    args = PublicSideArgs(chosen, given, token, target(chosen), str(NODE))
+    public_side(args, pulumi.ResourceOptions())
 
 
 def record(chosen: ApiSettings, keys: dict[str, str] | None = None) -> Recorder:

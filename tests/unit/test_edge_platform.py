@@ -8,7 +8,7 @@ from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 import pytest
-from edge_cluster import API_DOMAIN, KEYS, custom_objects, record, recorded, settings
+from edge_cluster import API_DOMAIN, KEYS, STRONG, custom_objects, record, recorded, settings
 from home_cluster import NAMESPACE, POLICY, RELEASE, SECRET, SECRET_MARK, plain
 
 from ampere_infra.platform import metadata
@@ -274,7 +274,7 @@ def test_each_clients_key_is_an_entry_that_goes_when_the_client_goes():
 
 
 def test_another_key_is_another_secret_and_nothing_else():
-    more = record(settings(), {**KEYS, "partner": "canary-another"})
+    more = record(settings(), {**KEYS, "partner": f"canary-another-{STRONG}"})
 
     def rest(recorder):
         return {
