@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 REPEATED: Final = ("write_files", "users_groups", "apt_configure", "runcmd", "scripts_user")
 """cloud-init modules that run once per machine, also when a power cut ended them half-way."""
 SEMAPHORES: Final = "/var/lib/cloud/instance/sem"
+NETWORK: Final = "/var/lib/cloud/instance/network-config.json"
+"""What cloud-init remembers of the network that a machine was given."""
 INSTANCE_ID: Final = "/var/lib/cloud/data/instance-id"
 """By it cloud-init knows a machine that it has seen before."""
 SSHD: Final = "/run/systemd/system/ssh.service.d"
@@ -104,6 +106,7 @@ def _render(
         repeated=REPEATED,
         semaphores=SEMAPHORES,
         instance_id=INSTANCE_ID,
+        network=NETWORK,
         netplan=NETPLAN,
         sshd=SSHD,
     )

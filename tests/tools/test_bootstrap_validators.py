@@ -277,35 +277,41 @@ print(init.is_new_instance())
 
 
 def test_cloud_init_writes_the_network_again_only_where_its_file_was_lost(tmp_path: Path) -> None:
-    netplan = tmp_path / "netplan.yaml"
-    reboots = tmp_path / "reboots"
-    (tmp_path / "data").mkdir()
+    netplan, reboots = tmp_path / "netplan.yaml", tmp_path / "reboots"
+    for folder in ("data", "instance"):
+        (tmp_path / folder).mkdir()
     (tmp_path / "data" / "instance-id").write_text("one\n")
+    record = tmp_path / "instance" / "network-config.json"
     born = HOME.born(HOME.worker).text
 
     def taken_for_new() -> bool:
         return run("/usr/bin/python3", "-c", KNOWN, tmp_path).stdout.strip() == "True"
 
     def boot() -> None:
-        command: str = yaml.safe_load(born)["bootcmd"][2]
-        here = command.replace("/var/lib/cloud", str(tmp_path)).replace(NETPLAN, str(netplan))
-        here = here.replace("systemctl --no-block reboot", f"echo reboot >> {reboots}")
-        assert run("sh", "-c", here).returncode == 0
+        commands: list[str] = yaml.safe_load(born)["bootcmd"][2:4]
+        for command in commands:
+            here = command.replace("/var/lib/cloud", str(tmp_path)).replace(NETPLAN, str(netplan))
+            here = here.replace("systemctl --no-block reboot", f"echo reboot >> {reboots}")
+            assert run("sh", "-c", here).returncode == 0
 
-    netplan.write_text("network: {}\n")
+    for file in (netplan, record):
+        file.write_text("{}\n")
     boot()
     assert not taken_for_new()
+    assert record.exists()
     assert not reboots.exists()
-    netplan.write_text("")
+    for file in (netplan, record):
+        file.write_text("")
     boot()
     assert taken_for_new(), "then it writes the network"
+    assert not record.exists(), "it would be read, and end the stage"
     assert reboots.read_text() == "reboot\n"
 
 
 def test_systemd_takes_what_is_laid_over_sshd(tmp_path: Path) -> None:
     folder = tmp_path / "ssh.service.d"
     (tmp_path / "ssh.service").write_text("[Service]\nExecStart=/bin/true\n")
-    command: str = yaml.safe_load(HOME.born(HOME.worker).text)["bootcmd"][3]
+    command: str = yaml.safe_load(HOME.born(HOME.worker).text)["bootcmd"][4]
     here = command.replace(SSHD, str(folder)).replace("/var/lib/ampere", str(tmp_path))
     assert run("sh", "-c", here.replace("systemctl daemon-reload", "true")).returncode == 0
     done = run("systemd-analyze", "verify", tmp_path / "ssh.service")
