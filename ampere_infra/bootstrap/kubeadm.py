@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 from ampere_infra.bootstrap import api_server
@@ -19,6 +20,21 @@ There is one member, so nobody waits for an election; but twice this time and fi
 etcd gives a request (``ReqTimeout`` in its server/config), and an API server whose first requests
 take longer ends itself.
 """
+PATCHES: Final = "/etc/ampere/kubeadm-patches"
+"""What is laid over the manifests that kubeadm writes."""
+PROBED_FOR_READINESS: Final = {
+    "etcd": True,
+    "kube-apiserver": True,
+    "kube-controller-manager": False,
+    "kube-scheduler": True,
+}
+"""Those whose manifest has a readiness probe (kubeadm 1.36); all have one for liveness."""
+PROBE_PERIOD: Final = 10
+"""Seconds between two probes, as kubeadm has them for liveness.
+
+It asks for readiness each second, by two TLS handshakes: on a slow machine a third of a core, and
+nobody waits for the answer where there is one of each.
+"""
 CRI_SOCKET: Final = "unix:///run/containerd/containerd.sock"
 
 
@@ -34,10 +50,31 @@ def init_config(cluster: ClusterSpec, node: NodeSpec) -> str:
         cri_socket=CRI_SOCKET,
         etcd_data=ETCD_DATA,
         patience=patience(cluster.timeouts.control_plane),
+        patches=PATCHES,
         election=ELECTION,
         api_server_arguments=api_server.arguments(cluster.audit),
         api_server_volumes=api_server.VOLUMES,
     )
+
+
+def patches(cluster: ClusterSpec) -> dict[str, str]:
+    """Return the patches by path: how often and how long the control plane's pods are probed.
+
+    One that gives no sign of life is started anew, and is busiest then: on a machine that is short
+    of time, kubeadm's 80 seconds make what they wait for impossible.
+    """
+    failures = patience(cluster.timeouts.control_plane) // 3 // PROBE_PERIOD
+    found: dict[str, str] = {}
+    for name, probed_for_readiness in PROBED_FOR_READINESS.items():
+        container: dict[str, object] = {
+            "name": name,
+            "livenessProbe": {"failureThreshold": failures},
+        }
+        if probed_for_readiness:
+            container["readinessProbe"] = {"periodSeconds": PROBE_PERIOD}
+        patch = {"spec": {"containers": [container]}}
+        found[f"{PATCHES}/{name}+strategic.json"] = json.dumps(patch, indent=2) + "\n"
+    return found
 
 
 def join_config(cluster: ClusterSpec, node: NodeSpec, ca_hash: str) -> str:

@@ -88,7 +88,9 @@ def files(
         **unit_files(cluster, node),
     }
     config = kubeadm_file(cluster, node, ca_hash)
-    roots = api_server.files() if node.role is Role.CONTROL_PLANE else {}
+    roots: dict[str, str] = {}
+    if node.role is Role.CONTROL_PLANE:
+        roots = api_server.files() | kubeadm.patches(cluster)
     return [
         *program(cluster, node),
         *(File(path, text) for path, text in plain.items()),

@@ -11,7 +11,12 @@ import yaml
 from bootstrap_cases import CA_HASH, TOKEN, Birth, births, files_of, home, lay_out
 
 from ampere_infra.bootstrap.api_server import VOLUMES, arguments
-from ampere_infra.bootstrap.kubeadm import init_config, join_config
+from ampere_infra.bootstrap.kubeadm import (
+    PATCHES,
+    PROBED_FOR_READINESS,
+    init_config,
+    join_config,
+)
 from ampere_infra.bootstrap.netplan import network_config
 from ampere_infra.bootstrap.node import packages
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
@@ -132,7 +137,8 @@ def test_kubeadm_would_make_the_control_plane_that_we_mean(
 ) -> None:
     monkeypatch.setenv("KUBEADM_INIT_DRYRUN_DIR", str(tmp_path))
     file = tmp_path / "kubeadm-init.yaml"
-    config = init_config(HOME.cluster, HOME.master)
+    lay_out(HOME.born(HOME.master), tmp_path)
+    config = init_config(HOME.cluster, HOME.master).replace(PATCHES, f"{tmp_path}{PATCHES}")
     # The checks before are of the machine that the test runs on.
     file.write_text(config.replace("skipPhases:", "skipPhases:\n  - preflight"), encoding="utf-8")
     done = run(tool("kubeadm"), "init", "--config", file, "--skip-token-print", "--dry-run")
@@ -152,6 +158,9 @@ def test_kubeadm_would_make_the_control_plane_that_we_mean(
         manifest = done.stdout.partition(f"- kube-{program}\n")[2].partition("image:")[0]
         assert "- --profiling=false\n" in manifest, program
         assert "- --tls-min-version=VersionTLS13\n" in manifest, program
+    assert "periodSeconds: 1\n" not in done.stdout, "a slow machine has better to do"
+    patience = done.stdout.count("livenessProbe:\n      failureThreshold: 15\n")
+    assert patience == len(PROBED_FOR_READINESS)
     assert "kubeadm join" not in done.stdout
 
 
