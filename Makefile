@@ -82,7 +82,7 @@ test-services: environment service-packages tools ## what both clusters run, on 
 	@echo "== services"
 	@$(UV) run --no-sync pytest --durations=10 tests/services
 
-test-machines: environment packages machine-packages tools ## a real libvirtd, sshd and systemd, and what machines are born from (root, minutes)
+test-machines: environment packages machine-packages tools ## real machines, up to a control plane (root, twenty minutes)
 	@echo "== machines"
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
 

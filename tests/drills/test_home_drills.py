@@ -17,6 +17,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from ampere_infra.bootstrap.user_data import NETPLAN, NETWORK
 from tests.ground.beside import Beside
 from tests.ground.home import ADDRESSES, MASTER, WORKER
 from tests.ground.leftovers import made_on
@@ -203,6 +204,16 @@ def test_nothing_is_left_to_do(ground: Ground, born: Story) -> None:
     again = ground.up()
     assert again.ok, again.output
     assert again.changed == 0, again.events.changes
+
+
+def test_a_machine_whose_network_never_reached_its_disk_finds_its_network_again(
+    ground: Ground, born: Story
+) -> None:
+    ground.on(WORKER, f"sudo truncate --size=0 {NETPLAN} {NETWORK} && sync")
+    ground.cut_power(WORKER)
+    ground.give_power(WORKER)
+    await_ssh(ground, WORKER)
+    ground.on(WORKER, f"sudo test -s {NETPLAN} -a -s {NETWORK}")
 
 
 def boot_id(ground: Ground, machine: str) -> str:

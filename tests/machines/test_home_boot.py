@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ampere_infra.bootstrap.user_data import NETPLAN, NETWORK
 from tests.ground.home import ADDRESSES, MASTER, WORKER
 from tests.ground.inspection import check_cloud_init, check_doors
 from tests.ground.leftovers import made_on
-from tests.ground.state import await_ssh
 from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
@@ -87,16 +85,6 @@ def test_a_machine_is_entered_by_key_only_and_holds_no_secret_of_cloud_inits(
 ) -> None:
     check_doors(ground, machine)
     check_cloud_init(ground, machine)
-
-
-def test_a_machine_whose_network_never_reached_its_disk_finds_its_network_again(
-    ground: Ground, born: Outcome
-) -> None:
-    ground.on(WORKER, f"sudo truncate --size=0 {NETPLAN} {NETWORK} && sync")
-    ground.cut_power(WORKER)
-    ground.give_power(WORKER)
-    await_ssh(ground, WORKER)
-    ground.on(WORKER, f"sudo test -s {NETPLAN} -a -s {NETWORK}")
 
 
 def test_destroy_leaves_nothing_of_an_interrupted_up(
