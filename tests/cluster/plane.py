@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from ampere_infra import tools
+from ampere_infra.bootstrap.kubeadm import PATCHES
 from tests.cluster.process import ClusterError
 from tests.ports import LOOPBACK, free_port
 
@@ -90,6 +91,7 @@ class Plane:
         for document in documents:
             if document["kind"] == "InitConfiguration":
                 document["localAPIEndpoint"]["bindPort"] = self.ports["apiserver"]
+                document["patches"]["directory"] = f"{self.root}{PATCHES}"
             if document["kind"] == "ClusterConfiguration":
                 document["certificatesDir"] = str(self.pki)
                 document["controlPlaneEndpoint"] = f"{LOOPBACK}:{self.ports['apiserver']}"

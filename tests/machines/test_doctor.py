@@ -25,6 +25,7 @@ from ampere_infra.doctor.probe import probe
 from ampere_infra.machines.libvirt.site import bridge_name
 from ampere_infra.settings.load import parse
 from tests.ground.host import ADDRESS, NAME, USER, TestHost
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -314,6 +315,8 @@ def test_an_address_that_somebody_else_has(ground: Ground):
     nsenter --target={other} --net ip link set inside up
     """
     ground.host.run("sh", "-e", stdin=lines)
+    port = ("bridge", "link", "show", "dev", "theirs")
+    await_true(lambda: "state forwarding" in ground.host.run(*port).stdout, "open port", 60)
     said = ground.bad("host: addresses/ampere-k8s-node1", "--over-ssh")
     assert "10.10.10.11 is answered by somebody else (" in said
     _, found = ground.doctor()
