@@ -16,7 +16,7 @@ from ampere_infra.bootstrap.node_files import PAUSE_IMAGE
 from ampere_infra.rehearsal.places.hetzner import HetznerCloud
 from ampere_infra.rehearsal.places.seeds import unpacked
 from tests.ground.datacenter import METADATA, POOL
-from tests.ground.inspection import check_cloud_init, check_doors, secrets_of
+from tests.ground.inspection import check_cloud_init, check_doors, check_host_key, secrets_of
 from tests.ground.public import SERVER
 from tests.ground.state import await_nodes
 from tests.ground.timeline import Timeline
@@ -107,9 +107,7 @@ def test_nothing_secret_is_in_what_cloud_init_left(public_ground: Ground, born: 
 def test_the_host_key_of_the_first_contact_is_the_servers_own(
     public_ground: Ground, born: Timeline
 ) -> None:
-    pinned = public_ground.recorded(f"{SERVER}-host-key")["stdout"]
-    own = public_ground.on(SERVER, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
-    assert pinned.split()[:2] == own.split()[:2]
+    check_host_key(public_ground, SERVER)
 
 
 def test_the_server_is_entered_by_key_only_and_not_as_root(

@@ -29,6 +29,13 @@ def check_doors(ground: Ground, machine: str) -> None:
     assert not open_, f"{machine}: no account has a password"
 
 
+def check_host_key(ground: Ground, machine: str) -> None:
+    """Make sure that the host key that the program has pinned is the machine's own."""
+    pinned = ground.recorded(f"{machine}-host-key")["stdout"]
+    own = ground.on(machine, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
+    assert pinned.split()[:2] == own.split()[:2]
+
+
 def secrets_of(ground: Ground) -> list[Canary]:
     """Return what to look for: all secrets that the stack was given, and that it made."""
     state = ground.stage.engine.export(show_secrets=True)
