@@ -23,7 +23,7 @@ from tests.ground.home import ADDRESSES, MASTER, WORKER
 from tests.ground.leftovers import made_on
 from tests.ground.rootfs import STAGES
 from tests.ground.state import await_nodes, await_ssh, expected, settled
-from tests.ground.trouble import BOOT, Trouble, await_running, clocks, spoken
+from tests.ground.trouble import BOOT, Trouble, await_boot, clocks, spoken
 from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Story:
 
     def _begin(self, machine: str, seconds: int) -> Trouble:
         """What happens to each machine before it has a mirror; most cuts, for they cost least."""
-        await_running(self.ground, machine)
+        await_boot(self.ground, machine)
         self.trouble.set_clock(machine, seconds)
         self.trouble.cut_power(machine, BOOT, 80, 4)
         self.trouble.cut_power(machine, OS_READY, 4, 1)

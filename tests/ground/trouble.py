@@ -128,13 +128,13 @@ class Trouble:
         assert not self.stop.wait(seconds), "something else has failed"
 
 
-def await_running(ground: Ground, machine: str) -> None:
-    """Wait until a machine runs."""
+def await_boot(ground: Ground, machine: str) -> None:
+    """Wait until a machine boots.
 
-    def runs() -> bool:
-        return machine in ground.host.virsh("list", "--name", check=False).split()
-
-    await_true(runs, f"machine {machine}", 900)
+    libvirt lists it while it is still being started: who destroys it then makes the provider's
+    create fail, and the next ``up`` makes another.
+    """
+    await_true(lambda: BOOT in spoken(ground, machine), f"boot of {machine}", 900)
 
 
 def spoken(ground: Ground, machine: str) -> str:
