@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pulumi
 import pulumi_command as command
 
-if TYPE_CHECKING:
-    import pulumi
+from ampere_infra.machines.piped import piped
 
+if TYPE_CHECKING:
     from ampere_infra.machines.machine import Machine
 
 
@@ -33,7 +34,7 @@ def on_node(  # noqa: PLR0913 - what a command may be given
         machine: where it runs.
         create: POSIX sh text without any secret.
         opts: the resource's options.
-        stdin: what it reads, a secret.
+        stdin: what it reads; a secret where that is one.
         delete: what is run when the resource goes.
         belongs_to: the machine whose replacement runs it again, if that is not ``machine``.
     """
@@ -54,10 +55,11 @@ def watching(
         opts: the resource's options.
     """
     if machine.lookout is None:
-        return on_node(name, machine, gate, opts)
+        return on_node(name, machine, piped(gate), opts, stdin=pulumi.Output.from_input(gate))
     lookout = machine.lookout
-    create = lookout.script(gate, deadline)
-    return _command(name, lookout.connection, create, machine.identity, opts, stdin=lookout.stdin)
+    script = lookout.script(gate, deadline)
+    stdin = pulumi.Output.concat(script, lookout.stdin)
+    return _command(name, lookout.connection, piped(script), machine.identity, opts, stdin=stdin)
 
 
 def _command(  # noqa: PLR0913 - what a command may be given

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pulumi_command import remote
 
+from ampere_infra.machines.piped import piped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -21,7 +23,9 @@ class Script:
 
     create: str
     delete: str | None = None
-    stdin: str | None = None
+    """Goes on the command line: the provider gives both the same standard input."""
+    stdin: str = ""
+    """What ``create`` reads."""
 
 
 def on_host(
@@ -35,9 +39,9 @@ def on_host(
     return remote.Command(
         name,
         connection=host.connection(),
-        create=script.create,
+        create=piped(script.create),
         delete=script.delete,
-        stdin=script.stdin,
+        stdin=script.create + script.stdin,
         triggers=triggers,
         logging=remote.Logging.STDERR,
         # sshd accepts no variables, and the provider would complain at every update.

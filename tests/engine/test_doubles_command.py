@@ -26,7 +26,8 @@ TOKEN = "abcdef.0123456789abcdef"
 
 
 def gate(marker, result="/var/lib/ampere/x"):
-    return f"waited=0\nuntil [ -e /var/lib/ampere/{marker} ]; do\n  sleep 1\ndone\ncat {result}\n"
+    waits = f"waited=0\nuntil [ -e /var/lib/ampere/{marker} ]; do\n  sleep 1\ndone\ncat {result}\n"
+    return f"# ampere gate master {marker}\n{waits}"
 
 
 class Home:
@@ -224,7 +225,7 @@ def test_a_gate_returns_the_file_that_the_node_was_born_with(home):
 def test_a_gate_on_the_host_enters_the_machine_with_its_key(home):
     key = value(home.run(f"# ampere host-key master {MASTER}\n", HOST), "stdout")
     own = value(home.key, "privateKeyPem")
-    line = f"# ampere gate master {MASTER}\n" + gate("OS_READY", "/etc/birth") + "END\n"
+    line = f"# ampere lookout master {MASTER}\n" + gate("OS_READY", "/etc/birth") + "END\n"
     found = home.run(line, HOST, stdin=f"{MASTER} {key}\n{own}")
     assert value(found, "stdout") == "master "
     stranger = f"{MASTER} ssh-ed25519 AAAA\n{own}"

@@ -11,6 +11,7 @@ from kvm_host import KvmHostDouble
 
 from ampere_infra.bootstrap import gates
 from ampere_infra.machines import scripts
+from tests.ground.waiting import await_true
 
 ADDRESS = IPv4Address("10.0.0.9")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKey"
@@ -81,7 +82,7 @@ def test_the_key_is_in_an_agent_that_ends_with_the_wait(host: KvmHostDouble, key
     assert public in (host.folder / "agent").read_text()
     agent = (host.folder / "pid").read_text().strip()
     running = Path(f"/proc/{agent}/cmdline")
-    assert not running.exists() or not running.read_text(), "no agent is left"
+    await_true(lambda: not running.exists() or not running.read_text(), "end of the agent", 10, 0.1)
     secret = key.read_text().splitlines()[1]
     left = [path for path in host.folder.rglob("*") if path.is_file() and path != key]
     assert not [path for path in left if secret in path.read_text(errors="replace")]

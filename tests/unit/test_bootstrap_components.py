@@ -245,7 +245,7 @@ def test_the_roster_names_every_worker(asked: dict[str, Asked]) -> None:
 def test_the_engine_waits_longer_than_the_gate(
     asked: dict[str, Asked], gate: str, deadline: int
 ) -> None:
-    assert f"-ge {deadline} ]" in asked[gate].inputs["create"], "the deadline of the settings"
+    assert f"-ge {deadline} ]" in asked[gate].inputs["stdin"], "the deadline of the settings"
     patience = asked[gate].request.customTimeouts.create
     assert int(patience.removesuffix("s")) > deadline
 
@@ -253,7 +253,7 @@ def test_the_engine_waits_longer_than_the_gate(
 def test_a_gate_runs_where_a_restart_of_the_machine_does_not_end_it() -> None:
     lookout = Lookout(
         connection=command.remote.ConnectionArgs(host="192.168.1.29", user="oppie"),
-        script=lambda gate, deadline: f"from the host, {deadline} s: {gate}",
+        script=lambda gate, deadline: f"# ampere lookout, {deadline} s\n{gate}",
         stdin=pulumi.Output.secret(PRIVATE_KEY),
     )
 
@@ -262,9 +262,10 @@ def test_a_gate_runs_where_a_restart_of_the_machine_does_not_end_it() -> None:
         gates.gate(watched, gates.OS_READY, 900, pulumi.ResourceOptions())
 
     gate = asked_for(wait)["ampere-k8s-node1-os-ready"]
-    assert gate.inputs["create"].startswith("from the host, 900 s: waited=")
+    assert gate.inputs["create"].endswith(" ampere lookout, 900 s")
     assert gate.inputs["triggers"] == ["the first machine"]
-    assert gate.secret("stdin") == PRIVATE_KEY
+    script = gates.script("ampere-k8s-node1", gates.OS_READY, 900)
+    assert gate.secret("stdin") == f"# ampere lookout, 900 s\n{script}{PRIVATE_KEY}"
 
 
 @pytest.mark.parametrize("name", ["ca-key", "admin-key", "node-key"])

@@ -30,6 +30,7 @@ from ampere_infra.machines.libvirt import DATA_DEVICE
 from ampere_infra.machines.libvirt.kept import differences
 from ampere_infra.machines.libvirt.leftovers import AT_ONCE, Leftovers
 from ampere_infra.machines.libvirt.site import bridge_name
+from ampere_infra.machines.piped import piped
 from ampere_infra.settings.mac import mac
 
 if TYPE_CHECKING:
@@ -323,7 +324,8 @@ def commands(site: Site) -> Mapping[str, Any]:
 def test_a_machines_host_key_is_scanned_again_for_another_machine():
     scan = commands(usual())[f"{NODE}-host-key"]
     assert scan["triggers"] == [f"{NODE}-id"]
-    assert "10.10.10.11" in scan["create"]
+    assert scan["create"].endswith(f" ampere host-key {NODE} 10.10.10.11")
+    assert "10.10.10.11" in scan["stdin"]
 
 
 def test_only_the_cluster_going_sweeps_the_pool():
@@ -366,7 +368,7 @@ def test_a_machine_is_waited_for_from_its_host():
     read()
     assert seen == [f"10.10.10.11 stdout of {NODE}-host-key\n{NODE_KEY}", True]
     script = lookout.script("echo waits", 900)
-    assert script.startswith(f"# ampere gate {NODE} 10.10.10.11\n")
+    assert script.startswith(f"# ampere lookout {NODE} 10.10.10.11\n")
     assert "echo waits\nAMPERE_GATE\n" in script
 
 
@@ -428,7 +430,7 @@ def test_hooks_reach_the_host_by_ssh_a_few_at_a_time(monkeypatch: pytest.MonkeyP
     )
     leftovers = Leftovers(host())
     for number in range(20):
-        leftovers.hook(f"hook-{number}", f"script {number}")
+        leftovers.hook(f"hook-{number}", f"# ampere {number}\n")
 
     async def run() -> None:
         await asyncio.gather(*(clear(None) for clear in made))
@@ -437,6 +439,7 @@ def test_hooks_reach_the_host_by_ssh_a_few_at_a_time(monkeypatch: pytest.MonkeyP
     loop = asyncio.new_event_loop()
     loop.run_until_complete(run())
     loop.close()
-    assert {call["command"] for call in sent.calls} == {f"script {n}" for n in range(20)}
+    assert {call["stdin"] for call in sent.calls} == {f"# ampere {n}\n" for n in range(20)}
+    assert all(call["command"] == piped(call["stdin"]) for call in sent.calls)
     assert sent.calls[0]["interpreter"][0] == "ssh"
     assert sent.most == AT_ONCE, "sshd drops strangers from ten on"

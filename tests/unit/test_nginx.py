@@ -10,12 +10,14 @@ from typing import Any
 import pulumi
 from machines_cases import COMMAND, Monitor, Recorder, host
 
+from ampere_infra.machines.piped import piped
 from ampere_infra.platform.nginx import (
     NginxFront,
     NginxFrontArgs,
     Site,
     http_config,
     http_path,
+    install_script,
     stream_config,
     stream_path,
     sudo_commands,
@@ -111,8 +113,9 @@ def test_the_front_installs_each_file_from_stdin_and_takes_it_away():
         ("front-http", http_path("c"), "the sites"),
         ("front-stream", stream_path("c"), "the API"),
     ):
-        assert asked[name]["stdin"] == text
-        assert asked[name]["create"].startswith(f"# ampere nginx-install {path}\n")
+        install = install_script(path)
+        assert asked[name]["create"] == piped(install)
+        assert asked[name]["stdin"] == install + text
         assert asked[name]["delete"].startswith(f"# ampere nginx-remove {path}\n")
 
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 import pulumi
 from pulumi_command import local
 
+from ampere_infra.machines.piped import piped
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -36,6 +38,11 @@ class Leftovers:
 
         async def clear(_args: pulumi.ResourceHookArgs) -> None:
             async with self._turns:
-                await local.run(command=script, interpreter=self._ssh, logging=local.Logging.STDERR)
+                await local.run(
+                    command=piped(script),
+                    stdin=script,
+                    interpreter=self._ssh,
+                    logging=local.Logging.STDERR,
+                )
 
         return pulumi.ResourceHookBinding(before_create=[pulumi.ResourceHook(name, clear)])

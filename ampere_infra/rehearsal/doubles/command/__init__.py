@@ -63,7 +63,7 @@ class CommandDouble(Double):
         if self.kubectl is not None and line.startswith("kubectl "):
             return {**arguments, **self.kubectl.run(line)}
         address = interpreter[-1].rpartition("@")[2]
-        order = Order(address, line, text(arguments, "stdin"))
+        order = Order.of(address, line, text(arguments, "stdin"))
         try:
             with self.world.lock:
                 stdout = self.shell.run(order)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from pulumi_command.remote import CommandArgs
 
+from ampere_infra.machines.piped import HEADING
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.nodes import HOST_KEY
-from ampere_infra.rehearsal.doubles.command.shell import ON_HOST, Order, Shell, lets_in
+from ampere_infra.rehearsal.doubles.command.shell import Order, Shell, lets_in
 from ampere_infra.rehearsal.doubles.diffs import Change, Difference
 from ampere_infra.rehearsal.doubles.kind import Call, Failure, Kind, Made, RefusalError
 from ampere_infra.rehearsal.doubles.values import (
@@ -46,7 +47,8 @@ _PARTS_OF_A_KEY = 2
 SSH_PORT = 22
 BROKEN = "wait: remote command exited without exit status or exit signal"
 """How the provider says that the connection was lost."""
-_ON_A_NODE = ("/ampere-node ", "/ampere-tailnet ", "until [ -e /var/lib/ampere/", HOST_KEY)
+_GATE = f"{HEADING}gate "
+_ON_A_NODE = ("/ampere-node ", "/ampere-tailnet ", HOST_KEY)
 """What tells a command for a node from one for a host, when nobody answers."""
 
 
@@ -146,18 +148,18 @@ class ModelledCommand(CommandKind):
         address = text(connection, "host")
         if not line:
             return {"stdout": "", "stderr": ""}
-        self._dial(connection, line)
-        order = Order(address, line, text(inputs, "stdin"), breaks=call.fails)
+        order = Order.of(address, line, text(inputs, "stdin"), breaks=call.fails)
+        self._dial(connection, order)
         try:
             stdout = self.shell.run(order)
         except ExitError as error:
             raise RefusalError(ran("Process exited with status 1", line, f"{error}\n")) from error
         if call.fails:
             raise RefusalError(ran(BROKEN, line, ""))
-        self.hosts.record(address, call.urn, Standing(identity, line))
+        self.hosts.record(address, call.urn, Standing(identity, order.text))
         return {"stdout": stdout, "stderr": ""}
 
-    def _dial(self, connection: Properties, line: str) -> None:
+    def _dial(self, connection: Properties, order: Order) -> None:
         """Do what an SSH client does before the command runs."""
         parse_keys(connection)
         address = text(connection, "host")
@@ -170,7 +172,7 @@ class ModelledCommand(CommandKind):
                     f"after {tries} failed attempts: dial tcp {endpoint}: connect: "
                     "connection refused"
                 )
-            if not line.startswith(ON_HOST) and any(mark in line for mark in _ON_A_NODE):
+            if _for_a_node(order.text):
                 prefix = "proxy: " if connection.get("proxy") else ""
                 raise RefusalError(
                     f"{prefix}after {tries} failed attempts: dial tcp {endpoint}: "
@@ -199,6 +201,12 @@ class ModelledCommand(CommandKind):
                 "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
                 "[none publickey], no supported methods remain"
             )
+
+
+def _for_a_node(command: str) -> bool:
+    if command.startswith(HEADING):
+        return command.startswith(_GATE)
+    return any(mark in command for mark in _ON_A_NODE)
 
 
 def ran(why: str, line: str, output: str) -> str:

@@ -7,6 +7,7 @@ import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ampere_infra.machines.piped import HEADING, unpiped
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.nodes import Nodes
 from ampere_infra.rehearsal.doubles.tls.keys import load, public
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 _CLOUD_IMAGE = 3758096384
 """Bytes: the virtual size of Ubuntu's server cloud image."""
-ON_HOST = "# ampere "
-"""How a command for a host begins: the name of its script, and what it is about."""
 _SWEPT = re.compile(r"base-.*|.*-root-.*|.*-seed-.*")
 
 
@@ -33,15 +32,20 @@ class Order:
 
     address: str
     text: str
-    stdin: str = ""
-    breaks: bool = False
+    stdin: str
+    breaks: bool
     """The connection breaks in the middle."""
+
+    @classmethod
+    def of(cls, address: str, line: str, stdin: str, *, breaks: bool = False) -> Order:
+        """Return what a command line and its standard input make a shell do."""
+        return cls(address, *unpiped(line, stdin), breaks)
 
     @property
     def words(self) -> list[str]:
         """The words of what the command announces itself as, in its first line."""
         first = self.text.splitlines()[0] if self.text else ""
-        return shlex.split(first.removeprefix(ON_HOST)) if first.startswith(ON_HOST) else []
+        return shlex.split(first.removeprefix(HEADING)) if first.startswith(HEADING) else []
 
 
 def lets_in(machine: Booted, private_key: str) -> bool:
@@ -106,7 +110,7 @@ class Shell:
         del order
         return machine.host_key
 
-    def _gate(self, order: Order, node: str, address: str) -> str:
+    def _lookout(self, order: Order, node: str, address: str) -> str:
         machine = self.host.answering(address)
         if machine is None:
             raise ExitError(f"{node}: no answer on SSH at {address}.")
