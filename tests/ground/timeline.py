@@ -40,6 +40,8 @@ ENGINE = "engine"
 """Whose the bars of the engine's steps are."""
 BRIEF = 2
 """Seconds: the engine tells whole ones, and a step that takes less is no bar."""
+DRAWN = 10
+"""Seconds: what the engine does in less is told, and not drawn."""
 GATES = (gates.OS_READY, gates.CONTROL_PLANE_CREATED, gates.API_STABLE, gates.NODE_JOINED)
 WAITS = ("-host-key", *(f"-{gate.marker.lower().replace('_', '-')}" for gate in GATES))
 """How the names of those steps end that only wait for what a machine does."""
@@ -86,7 +88,8 @@ class Timeline:
         for line in (*self.lines(), "the critical path:", *map(str, self.critical_path())):
             say(line)
         if folder := os.environ.get(FOLDER):
-            picture = svg(title, self.bars, self.ticks)
+            bars = [b for b in self.bars if b.machine != ENGINE or b.seconds >= DRAWN]
+            picture = svg(title, bars, self.ticks)
             Path(folder, name).write_text(picture, encoding="utf-8")
 
     def lines(self) -> list[str]:
