@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from pulumi_command.remote import CommandArgs
 
-from ampere_infra.machines.piped import HEADING
 from ampere_infra.rehearsal.doubles.command.errors import ExitError
 from ampere_infra.rehearsal.doubles.command.nodes import HOST_KEY
 from ampere_infra.rehearsal.doubles.command.shell import Order, Shell, lets_in
@@ -47,7 +46,6 @@ _PARTS_OF_A_KEY = 2
 SSH_PORT = 22
 BROKEN = "wait: remote command exited without exit status or exit signal"
 """How the provider says that the connection was lost."""
-_GATE = f"{HEADING}gate "
 _ON_A_NODE = ("/ampere-node ", "/ampere-tailnet ", HOST_KEY)
 """What tells a command for a node from one for a host, when nobody answers."""
 
@@ -172,7 +170,7 @@ class ModelledCommand(CommandKind):
                     f"after {tries} failed attempts: dial tcp {endpoint}: connect: "
                     "connection refused"
                 )
-            if _for_a_node(order.text):
+            if _for_a_node(order):
                 prefix = "proxy: " if connection.get("proxy") else ""
                 raise RefusalError(
                     f"{prefix}after {tries} failed attempts: dial tcp {endpoint}: "
@@ -203,10 +201,10 @@ class ModelledCommand(CommandKind):
             )
 
 
-def _for_a_node(command: str) -> bool:
-    if command.startswith(HEADING):
-        return command.startswith(_GATE)
-    return any(mark in command for mark in _ON_A_NODE)
+def _for_a_node(order: Order) -> bool:
+    if order.words:
+        return order.words[0] == "gate"
+    return any(mark in order.text for mark in _ON_A_NODE)
 
 
 def ran(why: str, line: str, output: str) -> str:
