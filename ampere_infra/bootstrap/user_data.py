@@ -24,8 +24,8 @@ NETWORK: Final = "/var/lib/cloud/instance/network-config.json"
 """What cloud-init remembers of the network that a machine was given."""
 INSTANCE_ID: Final = "/var/lib/cloud/data/instance-id"
 """By it cloud-init knows a machine that it has seen before."""
-SSHD: Final = "/run/systemd/system/ssh.service.d"
-"""What is laid over sshd's unit until the next boot; Debian and Ubuntu call it ssh."""
+ENABLED: Final = "/etc/systemd/system/multi-user.target.wants/ampere.target"
+"""By it a boot starts ampere.target, and with it every unit of ours."""
 NETPLAN: Final = "/etc/netplan/50-cloud-init.yaml"
 """Where cloud-init writes the network that a machine is given, on Debian and Ubuntu."""
 
@@ -108,7 +108,7 @@ def _render(
         instance_id=INSTANCE_ID,
         network=NETWORK,
         netplan=NETPLAN,
-        sshd=SSHD,
+        enabled=ENABLED,
     )
 
 

@@ -13,15 +13,16 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from bootstrap_booted import HOME, Booted
+from bootstrap_booted import HOME, REWRITTEN, UNITS, Booted
 
 from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
+from ampere_infra.bootstrap.units import STATE
+from ampere_infra.bootstrap.user_data import ENABLED
 
 if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-STATE = "/var/lib/ampere"
 TOKEN = "canary.canary0canary0ca"
 OTHER_TOKEN = "yranac.canary0canary0ca"
 
@@ -153,6 +154,22 @@ def test_a_master_ends_the_same_however_often_its_power_is_cut(
     await_served(master)
     kept = (master.root / "srv/ampere/pki/sa.key").read_text()
     assert (master.root / "etc/kubernetes/pki/sa.key").read_text() == kept
+
+
+def test_units_that_a_power_cut_left_empty_are_read_again(worker: Booted) -> None:
+    worker.boot()
+    worker.wait_for(f"{STATE}/OS_READY")
+    worker.cut()
+    (worker.root / STATE.lstrip("/") / "OS_READY").unlink()
+    assert (worker.root / ENABLED.lstrip("/")).is_symlink(), "the next boot reads them"
+    written = worker.root / REWRITTEN.lstrip("/")
+    written.mkdir()
+    for name in ("ampere.target", "ampere-os-ready.service"):
+        unit = worker.root / UNITS / name
+        unit.rename(written / name)
+        unit.touch()
+    worker.boot()
+    worker.wait_for(f"{STATE}/OS_READY")
 
 
 def test_a_worker_waits_for_its_token_and_joins(worker: Booted) -> None:

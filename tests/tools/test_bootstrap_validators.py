@@ -22,7 +22,7 @@ from ampere_infra.bootstrap.node import packages
 from ampere_infra.bootstrap.node.worker import PLACEHOLDER
 from ampere_infra.bootstrap.spec import Role
 from ampere_infra.bootstrap.units import unit_names
-from ampere_infra.bootstrap.user_data import NETPLAN, SSHD
+from ampere_infra.bootstrap.user_data import NETPLAN
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -315,21 +315,6 @@ def test_cloud_init_writes_the_network_again_only_where_its_file_was_lost(tmp_pa
     assert taken_for_new(), "then it writes the network"
     assert not record.exists(), "it would be read, and end the stage"
     assert reboots.read_text() == "reboot\n"
-
-
-def test_systemd_takes_what_is_laid_over_sshd(tmp_path: Path) -> None:
-    folder = tmp_path / "ssh.service.d"
-    (tmp_path / "ssh.service").write_text("[Service]\nExecStart=/bin/true\n")
-    command: str = yaml.safe_load(HOME.born(HOME.worker).text)["bootcmd"][4]
-    here = command.replace(SSHD, str(folder)).replace("/var/lib/ampere", str(tmp_path))
-    assert run("sh", "-c", here.replace("systemctl daemon-reload", "true")).returncode == 0
-    done = run("systemd-analyze", "verify", tmp_path / "ssh.service")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert "ExecStartPre=/usr/bin/sync" in (folder / "sync.conf").read_text().splitlines()
-    (tmp_path / "OS_READY").touch()
-    shutil.rmtree(folder)
-    run("sh", "-c", here)
-    assert not folder.exists(), "a node that is ready starts it as ever"
 
 
 @NODES

@@ -8,6 +8,7 @@ cluster are short sh texts; the units and the node program are the rendered ones
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 from bootstrap_cases import home, lay_out
 
+from ampere_infra.bootstrap.units import STATE
+from ampere_infra.templates import parse
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -25,6 +29,8 @@ if TYPE_CHECKING:
 HOME = home()
 UNITS = "etc/systemd/system"
 DONE = "/run/cloud-init/result.json"
+REWRITTEN = "/rewritten"
+"""Units that cloud-init writes again at the next boot."""
 
 BOOT = """
 set -e
@@ -71,10 +77,6 @@ FAKE_UNITS = {
 }
 PKI = "/etc/kubernetes/pki"
 FAKE_PROGRAMS = {
-    "cloud-final": (
-        "[ -e /var/lib/ampere/OS_READY ] || systemctl enable --now --no-block ampere.target;"
-        f""" mkdir -p /run/cloud-init; echo '{{"v1": {{"errors": []}}}}' > {DONE}"""
-    ),
     "timedatectl": "echo yes",
     "apt-get": "sleep 0.2; [ ! -e /mirror-is-down ] || exit 100",
     "kubeadm": f"""
@@ -136,6 +138,17 @@ server.serve_forever()
 SILENT = ("modprobe", "sysctl", "swapoff", "apt-mark", "dpkg", "crictl")
 
 
+def cloud_final(runcmd: list[str | list[str]]) -> str:
+    """Return what stands for cloud-init until the node is ready: it writes files, and runs this."""
+    orders = "; ".join(word if isinstance(word, str) else shlex.join(word) for word in runcmd)
+    write = f"[ ! -d {REWRITTEN} ] || cp {REWRITTEN}/* /{UNITS}"
+    result = json.dumps({"v1": {"errors": []}})
+    return (
+        f"[ -e {STATE}/OS_READY ] || {{ {write}; {orders}; }}\n"
+        f"mkdir -p /run/cloud-init; echo '{result}' > {DONE}"
+    )
+
+
 @dataclass
 class Booted:
     """A node that can be booted, cut off and looked at."""
@@ -152,7 +165,8 @@ class Booted:
     def prepare(self) -> None:
         for name in ("upper", "work", "root"):
             (self.state / name).mkdir(parents=True)
-        lay_out(HOME.born(self.node), self.root)
+        born = HOME.born(self.node)
+        lay_out(born, self.root)
         file = self.root / "etc/ampere/node.json"
         known = json.loads(file.read_text()) | {"keys": [], "probe_pause": 0} | self.facts
         file.write_text(json.dumps(known))
@@ -167,12 +181,13 @@ class Booted:
             wants.mkdir(exist_ok=True)
             (wants / f"{name}.service").symlink_to(f"/{UNITS}/{name}.service")
         (units / "srv-ampere.mount").unlink(missing_ok=True)
-        self._programs()
+        self._programs(parse(born.text)[0]["runcmd"])
 
-    def _programs(self) -> None:
+    def _programs(self, runcmd: list[str | list[str]]) -> None:
         folder = self.root / "usr/local/sbin"
         (folder / "fake-server.py").write_text(FAKE_SERVER)
         texts = FAKE_PROGRAMS | dict.fromkeys(SILENT, "")
+        texts["cloud-final"] = cloud_final(runcmd)
         texts["hostname-of-node"] = f"printf {self.node.name}"
         for name, text in texts.items():
             note = f'echo "$(date +%s.%N) {name} $*" >> /calls'

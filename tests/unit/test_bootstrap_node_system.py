@@ -19,6 +19,7 @@ from bootstrap_node_cases import FakeNode, fake_node
 from ampere_infra.bootstrap.node import __main__ as program
 from ampere_infra.bootstrap.node import api, core, packages, system
 from ampere_infra.bootstrap.node.core import Failed
+from ampere_infra.bootstrap.node_files import MODULES, OPTIONAL_MODULES
 
 
 @pytest.fixture
@@ -63,7 +64,8 @@ def test_a_secret_file_is_never_readable_by_others(node: FakeNode) -> None:
 
 def test_the_operating_system_is_ready_when_all_of_it_is(node: FakeNode) -> None:
     system.os_ready()
-    assert "modprobe br_netfilter" in node.calls
+    assert f"modprobe --all {' '.join(MODULES)}" in node.calls
+    assert f"modprobe --all {' '.join(OPTIONAL_MODULES)}" in node.calls
     assert "sysctl --quiet --system" in node.calls
     assert (node.root / "etc/systemd/system/swap.target").readlink() == Path("/dev/null")
     assert core.marked("OS_READY")
@@ -71,7 +73,7 @@ def test_the_operating_system_is_ready_when_all_of_it_is(node: FakeNode) -> None
 
 @pytest.mark.parametrize(
     ("failing", "message"),
-    [("sysctl", "sysctl --quiet --system"), ("modprobe", "modprobe overlay")],
+    [("sysctl", "sysctl --quiet --system"), ("modprobe", "modprobe --all overlay")],
 )
 def test_an_operating_system_that_lacks_something_is_not_ready(
     node: FakeNode, failing: str, message: str

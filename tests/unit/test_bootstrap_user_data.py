@@ -17,7 +17,7 @@ from bootstrap_cases import AUTHORIZED_KEY, CA_HASH, files_of, home
 from jinja2 import UndefinedError
 
 from ampere_infra.bootstrap.spec import Role
-from ampere_infra.bootstrap.user_data import user_data
+from ampere_infra.bootstrap.user_data import ENABLED, user_data
 from ampere_infra.settings.home import Packages, Timeouts
 from ampere_infra.templates import render
 
@@ -100,19 +100,24 @@ def test_user_data_has_no_private_key_and_no_token_but_kubeadms_sample(node: Any
 
 @NODES
 def test_only_the_key_opens_the_only_account(node: Any) -> None:
-    config = yaml.safe_load(HOME.born(node).text)
+    born = HOME.born(node)
+    config = yaml.safe_load(born.text)
     [user] = config["users"]
     assert user["ssh_authorized_keys"] == [AUTHORIZED_KEY]
     assert user["lock_passwd"] is True
-    assert config["ssh_pwauth"] is False
     assert config["disable_root"] is True
+    [(path, text)] = [item for item in files_of(born).items() if item[0].startswith("/etc/ssh/")]
+    assert {"PasswordAuthentication no", "PermitRootLogin no"} <= set(text.splitlines())
+    of_an_image = "/etc/ssh/sshd_config.d/50-cloud-init.conf"
+    assert path < of_an_image, "sshd takes the first value that it reads"
 
 
 @NODES
 def test_no_shell_provisions_anything(node: Any) -> None:
     config = yaml.safe_load(HOME.born(node).text)
     assert config["runcmd"] == [
-        ["systemctl", "enable", "--now", "--no-block", "ampere.target"],
+        f"test ! -e {ENABLED} || systemctl daemon-reload",
+        ["systemctl", "enable", "--now", "--no-block", "--no-reload", "ampere.target"],
     ], "cloud-init starts the units and does nothing else"
     assert not [path for path in files_of(HOME.born(node)) if path.endswith(".sh")]
 

@@ -27,10 +27,8 @@ ROOM = 64
 def os_ready() -> None:
     """Earn ``OS_READY``."""
     known = facts()
-    for module in known["modules"]:
-        run("modprobe", module)
-    for module in known["optional_modules"]:
-        ask("modprobe", module)
+    run("modprobe", "--all", *known["modules"])
+    ask("modprobe", "--all", *known["optional_modules"])
     run("sysctl", "--quiet", "--system")
     swap_off()
     await_clock()
@@ -47,10 +45,10 @@ def cloud_init_done() -> None:
         Failed: it ended with errors, or has not ended.
     """
     result = at(RESULT)
-    for _ in range(CLOUD_INIT_WAIT):
+    for _ in range(CLOUD_INIT_WAIT * 5):
         if result.exists():
             break
-        time.sleep(1)
+        time.sleep(1 / 5)
     else:
         raise Failed(f"cloud-init has not ended\n{ask('cloud-init', 'status', '--long')[1]}")
     errors: list[str] = json.loads(result.read_text(encoding="utf-8"))["v1"]["errors"]
