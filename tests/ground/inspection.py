@@ -34,7 +34,7 @@ def check_host_key(ground: Ground, machine: str) -> None:
     pinned = ground.recorded(f"{machine}-host-key")["stdout"]
     own = ground.on(machine, "cat /etc/ssh/ssh_host_ed25519_key.pub").stdout
     assert pinned.split()[:2] == own.split()[:2]
-    flags = ground.on(machine, "lsattr /etc/ssh/ssh_host_ed25519_key*").stdout.splitlines()
+    flags = ground.on(machine, "sudo lsattr /etc/ssh/ssh_host_ed25519_key*").stdout.splitlines()
     assert len(flags) == 2, f"{machine}: a private and a public half"
     assert all("S" in line.split()[0] for line in flags), f"{machine}: they were written at once"
 
