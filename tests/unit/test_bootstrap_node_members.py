@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
 from bootstrap_cases import TOKEN, home
 from bootstrap_node_cases import FakeNode, fake_node
 
-from ampere_infra.bootstrap.node import dismissal, members
+from ampere_infra.bootstrap.node import cluster, dismissal, members
 from ampere_infra.bootstrap.node.core import Failed
 
 if TYPE_CHECKING:
@@ -97,6 +98,42 @@ def test_one_failure_does_not_keep_the_others_tokens_from_renewal(node: FakeNode
     with pytest.raises(Failed) as failed:
         members.keep_tokens()
     assert str(failed.value).count("kubectl get nodes") == 2, "both were tried"
+
+
+TIMEOUT = "Error from server (Timeout): the server was unable to return a response in the time"
+REFUSED = "The connection to the server 10.0.0.1:6443 was refused - did you specify the right host?"
+
+
+@pytest.mark.parametrize("said", [TIMEOUT, REFUSED])
+def test_a_server_that_is_busy_is_asked_again(
+    node: FakeNode, capsys: pytest.CaptureFixture[str], said: str
+) -> None:
+    members.admit("w1", "60")
+    node.nodes(w1=(LATER, False))
+    met = f'"{node.programs}/met-$2"'
+    busy = f'[ -e {met} ] || {{ touch {met}; echo "{said}" >&2; exit 1; }}'
+    node.answer("kubectl", f'{busy}; [ "$2" != get ] || cat "{node.programs}/nodes.json"')
+    node.forget()
+    dismissal.dismiss("w1", "10")
+    assert f"once more in 5 s: kubectl get nodes --output=json: {said}" in capsys.readouterr().err
+    twice = ("get", "drain", "delete", "--namespace=kube-system")
+    assert Counter(call.split()[2] for call in node.calls) == dict.fromkeys(twice, 2)
+
+
+def test_a_server_that_stays_busy_ends_it_with_its_words(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 0)
+    node.answer("kubectl", f'echo "{TIMEOUT}" >&2; exit 1')
+    with pytest.raises(Failed, match="kubectl get nodes --output=json: Error from server"):
+        dismissal.dismiss("w1", "10")
+
+
+def test_what_the_server_refuses_is_not_asked_again(node: FakeNode) -> None:
+    node.answer("kubectl", 'echo "Error from server (Forbidden): nodes is forbidden" >&2; exit 1')
+    with pytest.raises(Failed, match="Forbidden"):
+        dismissal.dismiss("w1", "10")
+    assert len(node.calls) == 1
 
 
 def test_a_ready_worker_is_drained_and_removed(node: FakeNode) -> None:

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import calendar
 import json
+import re
 import time
 from dataclasses import dataclass
 from typing import Any
 
-from .core import Failed, ask, at
+from .core import Failed, ask, at, say
 
 ADMIN = "/etc/kubernetes/admin.conf"
 STAMP = "%Y-%m-%dT%H:%M:%SZ"
+PATIENCE = 300
+"""Seconds for an API server that is short of time or starts anew: as long as a slow one takes."""
+PAUSE = 5
+"""Seconds between two tries, or two looks."""
+BUSY = re.compile(
+    r"Error from server \((Timeout|ServerTimeout|TooManyRequests|ServiceUnavailable"
+    r"|InternalError)\)|unable to return a response in the time allotted|etcdserver: "
+    r"|Unable to connect to the server|The connection to the server"
+)
+"""What kubectl says of a server that may answer later: reasons of metav1.Status, and its own words.
+
+https://pkg.go.dev/k8s.io/apimachinery/pkg/apis/meta/v1#StatusReason
+"""
 
 
 @dataclass(frozen=True)
@@ -26,13 +40,21 @@ class Node:
 def kubectl(*arguments: str, stdin: str | None = None) -> str:
     """Run kubectl as the administrator and return its output.
 
+    It is run again while the server is busy, so it must do no harm if it was carried out before.
+
     Raises:
-        Failed: it ended with an error.
+        Failed: it ended with an error, or the server was busy for ``PATIENCE`` seconds.
     """
-    status, output, error = ask("kubectl", f"--kubeconfig={at(ADMIN)}", *arguments, stdin=stdin)
-    if status != 0:
-        raise Failed(f"kubectl {' '.join(arguments[:3])}: {error.strip()}")
-    return output
+    end = time.monotonic() + PATIENCE
+    while True:
+        status, output, error = ask("kubectl", f"--kubeconfig={at(ADMIN)}", *arguments, stdin=stdin)
+        if status == 0:
+            return output
+        failure = f"kubectl {' '.join(arguments[:3])}: {error.strip()}"
+        if not BUSY.search(error) or time.monotonic() >= end:
+            raise Failed(failure)
+        say(f"once more in {PAUSE} s: {failure}")
+        time.sleep(PAUSE)
 
 
 def nodes() -> dict[str, Node]:

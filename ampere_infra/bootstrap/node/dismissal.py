@@ -8,15 +8,12 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .cluster import Node, kubectl, nodes, remove_token
+from .cluster import PAUSE, Node, kubectl, nodes, remove_token
 from .core import Failed, at, private_folder, say
 from .members import ROSTER, record
 
 if TYPE_CHECKING:
     from collections.abc import Generator
-
-PAUSE = 5
-"""Seconds between two looks at the cluster."""
 
 
 def dismiss(worker: str, seconds: str) -> None:

@@ -46,7 +46,7 @@ def admit(worker: str, minutes: str) -> None:
         remove_token(old["id"])
     left_behind = nodes().get(worker)
     if left_behind and not left_behind.ready:
-        kubectl("delete", "node", worker)
+        kubectl("delete", "node", worker, "--ignore-not-found")
     new = {"id": identity, "token": token, "minutes": int(minutes), "admitted": int(time.time())}
     write(path, json.dumps(new), 0o600)
     renew(path)
