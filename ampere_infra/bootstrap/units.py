@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 PROGRAM: Final = "/usr/local/sbin/ampere-node"
 TAILNET_PROGRAM: Final = "/usr/local/sbin/ampere-tailnet"
+FOLDER: Final = "/etc/systemd/system"
+ENABLED: Final = f"{FOLDER}/multi-user.target.wants/ampere.target"
+"""By it a boot starts ampere.target, and with it every unit of ours."""
 STATE: Final = "/var/lib/ampere"
 DATA_LABEL: Final = "ampere-data"
 CLUSTER_INFO: Final = f"{STATE}/public/cluster-info"
@@ -73,11 +76,10 @@ def unit_files(cluster: ClusterSpec, node: NodeSpec) -> dict[str, str]:
         "done": DONE[node.role],
         "retry": RETRY,
     }
-    folder = "/etc/systemd/system"
     files = {
-        f"{folder}/{name}": render(f"bootstrap/units/{name}.j2", **values)
+        f"{FOLDER}/{name}": render(f"bootstrap/units/{name}.j2", **values)
         for name in ("ampere.target", *names)
     }
     return files | {
-        f"{folder}/kubelet.service.d/20-ampere.conf": render("bootstrap/kubelet.conf.j2", **values)
+        f"{FOLDER}/kubelet.service.d/20-ampere.conf": render("bootstrap/kubelet.conf.j2", **values)
     }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from ampere_infra.bootstrap.node_files import File, files
 from ampere_infra.bootstrap.packages import mirrors
-from ampere_infra.bootstrap.units import STATE
+from ampere_infra.bootstrap.units import ENABLED, STATE
 from ampere_infra.settings.cluster import Packages, Timeouts
 from ampere_infra.templates import parse, render
 
@@ -24,8 +24,6 @@ NETWORK: Final = "/var/lib/cloud/instance/network-config.json"
 """What cloud-init remembers of the network that a machine was given."""
 INSTANCE_ID: Final = "/var/lib/cloud/data/instance-id"
 """By it cloud-init knows a machine that it has seen before."""
-ENABLED: Final = "/etc/systemd/system/multi-user.target.wants/ampere.target"
-"""By it a boot starts ampere.target, and with it every unit of ours."""
 NETPLAN: Final = "/etc/netplan/50-cloud-init.yaml"
 """Where cloud-init writes the network that a machine is given, on Debian and Ubuntu."""
 

@@ -24,6 +24,12 @@ if TYPE_CHECKING:
 Program = Callable[[], None]
 OnStep = Callable[[Step], None]
 POLL_SECONDS = 0.1
+_NO_SIDECARS = "metadata=skip"
+"""The backend replaces a checkpoint in one piece, but not the attributes that it keeps beside it:
+who reads the state of an engine at work between the two fails with ``EOF``.
+
+https://pkg.go.dev/gocloud.dev/blob/fileblob#URLOpener
+"""
 
 # The engine gets a group of its own: a Ctrl-C in the terminal reaches us, and we pass it on.
 _POSIX = sys.platform != "win32"
@@ -242,7 +248,7 @@ class Engine(AbstractContextManager["Engine"]):
             **inherited,
             **({} if self.checkpoints else sparing),
             "PULUMI_HOME": str(self.state / "pulumi"),
-            "PULUMI_BACKEND_URL": (self.state / "backend").resolve().as_uri(),
+            "PULUMI_BACKEND_URL": f"{(self.state / 'backend').resolve().as_uri()}?{_NO_SIDECARS}",
             "PULUMI_CONFIG_PASSPHRASE": self.passphrase,
             "PULUMI_DEBUG_PROVIDERS": self.providers,
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import yaml
 
 from ampere_infra import tools
-from ampere_infra.rehearsal.engine import EngineError
 from ampere_infra.rehearsal.leaks import plain
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.reality import Emulation, Reality
@@ -34,7 +33,6 @@ if TYPE_CHECKING:
     from ampere_infra.settings.api import ApiSettings
     from ampere_infra.settings.home import HomeSettings
 
-EXPORT_TRIES = 5
 KUBECTL_TRIES = 30
 SSH = {
     "BatchMode": "yes",
@@ -153,27 +151,11 @@ class Ground(AbstractContextManager["Ground"], ABC):
         file = self.stage.engine.checkpoint
         written = file.stat().st_mtime_ns
         if self._read is None or self._read[0] != written:
-            self._read = (written, self._resources())
+            state = self.stage.engine.export(show_secrets=True)["deployment"]
+            self._read = (written, state.get("resources", []))
         of_name = (r for r in self._read[1] if r["urn"].rpartition("::")[2] == name)
         found = next((r.get("outputs") for r in of_name if not r.get("delete")), None)
         return found and {key: plain(told) for key, told in found.items()}
-
-    def _resources(self) -> list[dict[str, Any]]:
-        """Return the state's resources, also where an engine at work is writing them just then.
-
-        It replaces the checkpoint in one piece, but not the attributes that its blob store keeps
-        beside it; who reads between fails with ``EOF``.
-        """
-        for left in reversed(range(EXPORT_TRIES)):
-            try:
-                state = self.stage.engine.export(show_secrets=True)
-            except EngineError:
-                if not left:
-                    raise
-                time.sleep(1)
-            else:
-                return state["deployment"].get("resources", [])
-        raise AssertionError
 
     def recorded(self, name: str) -> dict[str, Any]:
         """Return what the engine recorded of a resource, which it has made."""

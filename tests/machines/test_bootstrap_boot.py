@@ -16,8 +16,7 @@ import pytest
 from bootstrap_booted import HOME, REWRITTEN, UNITS, Booted
 
 from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
-from ampere_infra.bootstrap.units import STATE
-from ampere_infra.bootstrap.user_data import ENABLED
+from ampere_infra.bootstrap.units import ENABLED, STATE
 
 if TYPE_CHECKING:
     from collections.abc import Generator

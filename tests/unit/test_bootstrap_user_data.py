@@ -17,7 +17,8 @@ from bootstrap_cases import AUTHORIZED_KEY, CA_HASH, files_of, home
 from jinja2 import UndefinedError
 
 from ampere_infra.bootstrap.spec import Role
-from ampere_infra.bootstrap.user_data import ENABLED, user_data
+from ampere_infra.bootstrap.units import ENABLED
+from ampere_infra.bootstrap.user_data import user_data
 from ampere_infra.settings.home import Packages, Timeouts
 from ampere_infra.templates import render
 
