@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from ampere_infra.rehearsal.project import Project
 from ampere_infra.rehearsal.reality import ApiServer
 from ampere_infra.rehearsal.stage import Stage, staged
@@ -16,6 +18,7 @@ from ampere_infra.rehearsal.world import World
 from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.stacks import api_specs, home_specs
 from tests.cluster.cluster import Cluster, given
+from tests.cluster.process import eventually
 from tests.cluster.stand_ins import edge_stand_ins, stand_ins
 from tests.engine.drill import API, HOME, fast_folder
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
     from pathlib import Path
     from types import ModuleType
+
+    from ampere_infra.rehearsal.engine import Outcome
 
 DEADLINE = 90
 """Seconds that a release may take: one that never gets ready takes all of them."""
@@ -55,6 +60,38 @@ class Home:
         """Write the stack file anew; releases have the tests' deadline."""
         timeouts = {"timeouts": {"release": DEADLINE}}
         self.stage.project.write({**config, "ampere:bootstrap": timeouts})
+
+    def destroy(self, *options: str) -> Outcome:
+        """Delete everything, protected or not, once the API server has all of it at hand."""
+        self.stage.engine.unprotect()
+        custom_objects_are_served(self.cluster)
+        return self.stage.engine.destroy(*options)
+
+
+def custom_objects_are_served(cluster: Cluster) -> None:
+    """Ask for the objects of every definition until the API server has them at hand.
+
+    It begins to read a definition's objects when somebody first asks for them. Where that is only
+    who deletes the definition, it stays for the five minutes until the server looks at it again
+    (https://github.com/operator-framework/operator-controller/issues/1437), one time in a hundred
+    on a busy machine. A cluster's own controllers ask in their first half minute.
+    """
+    for each in cluster.api.items("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
+        spec = each["spec"]
+        version = f"{spec['group']}/{spec['versions'][0]['name']}"
+        kind = spec["names"]["kind"]
+        eventually(partial(answers, cluster, version, kind), version)
+
+
+def answers(cluster: Cluster, version: str, kind: str) -> bool:
+    """Tell whether the API server has the objects of this kind at hand."""
+    try:
+        cluster.api.items(version, kind)
+    except ApiError as error:
+        if "storage is (re)initializing" in str(error):
+            return False
+        raise
+    return True
 
 
 @pytest.fixture(scope="module")

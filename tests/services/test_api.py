@@ -78,7 +78,7 @@ def test_a_new_digest_upgrades_that_release_and_nothing_else(up):
 
 
 def test_a_destroy_leaves_none_of_its_objects(up):
-    gone = up.stage.engine.destroy()
+    gone = up.destroy()
     assert gone.ok, gone.output
     assert revisions(up) == {}
     spaces = {each["metadata"]["name"] for each in up.cluster.api.items("v1", "Namespace")}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from ampere_infra.services import dbt_values
 from tests.cluster.delay import Delay
 from tests.cluster.process import PATIENCE, eventually
@@ -29,30 +28,6 @@ def left(cluster) -> dict[str, list[str]]:
     return {kind: sorted(names) for kind, names in found.items() if names}
 
 
-def custom_objects_are_served(cluster) -> None:
-    """Ask for the objects of every definition until the API server has them at hand.
-
-    It begins to read a definition's objects when somebody first asks for them. A definition that is
-    deleted in just that moment stays for the five minutes until the server looks at it again
-    (https://github.com/operator-framework/operator-controller/issues/1437). Whoever destroys within
-    seconds of the server's start hits it, as a cluster's own controllers did not ask yet.
-    """
-    for each in cluster.api.items("apiextensions.k8s.io/v1", "CustomResourceDefinition"):
-        spec = each["spec"]
-        version = f"{spec['group']}/{spec['versions'][0]['name']}"
-        eventually(lambda v=version, k=spec["names"]["kind"]: answers(cluster, v, k), version)
-
-
-def answers(cluster, version: str, kind: str) -> bool:
-    try:
-        cluster.api.items(version, kind)
-    except ApiError as error:
-        if "storage is (re)initializing" in str(error):
-            return False
-        raise
-    return True
-
-
 def healed(home) -> None:
     """Look that the next up makes everything well, and a further one finds nothing to do."""
     next_up = home.stage.engine.up()
@@ -63,9 +38,7 @@ def healed(home) -> None:
 
 def torn_down(home) -> None:
     """Destroy, and look that nothing is left."""
-    home.stage.engine.unprotect()
-    custom_objects_are_served(home.cluster)
-    down = home.stage.engine.destroy()
+    down = home.destroy()
     assert down.ok, down.output
     assert home.stage.world.empty
     assert home.stage.world.warnings == []
@@ -138,14 +111,13 @@ def test_a_namespace_that_does_not_go_away_tells_what_holds_it(cluster):
     with home_on(cluster) as home:
         up = home.stage.engine.up()
         assert up.ok, up.output
-        home.stage.engine.unprotect()
         cluster.api.apply(held, "tests")
         patience, home.server.patience = home.server.patience, 20
-        broken = home.stage.engine.destroy("--run-program")
+        broken = home.destroy("--run-program")
         home.server.patience = patience
         assert not broken.ok
         said = "\n".join(broken.errors)
-        assert "timed out waiting" in said
+        assert "timed out waiting" in said, broken.output
         reason = f"Some content in the namespace has finalizers remaining: {STUCK}"
         assert f"namespace airflow: {reason}" in said
         refused = home.stage.engine.up()
