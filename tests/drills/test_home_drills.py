@@ -216,20 +216,24 @@ def test_a_machine_whose_network_never_reached_its_disk_finds_its_network_again(
     ground.on(WORKER, f"sudo test -s {NETPLAN} -a -s {NETWORK}")
 
 
-def boot_id(ground: Ground, machine: str) -> str:
-    """Return what is another at each boot; nothing while the machine is silent."""
-    return ground.on(machine, "cat /proc/sys/kernel/random/boot_id", check=False).stdout
+def await_boot_id(ground: Ground, machine: str, old: str = "") -> str:
+    """Return what is another at each boot, once a machine tells another than ``old``."""
+    told = [old]
+
+    def tells() -> bool:
+        told.append(ground.on(machine, "cat /proc/sys/kernel/random/boot_id", check=False).stdout)
+        return told[-1] not in {old, ""}
+
+    await_true(tells, f"boot of {machine}", 900)
+    return told[-1]
 
 
 def test_a_reboot_of_all_machines_brings_the_cluster_back(ground: Ground, born: Story) -> None:
-    before = {machine: boot_id(ground, machine) for machine in ADDRESSES}
-    assert all(before.values())
+    before = {machine: await_boot_id(ground, machine) for machine in ADDRESSES}
     for machine in ADDRESSES:
         ground.on(machine, "sudo systemctl reboot", check=False)
     for machine, old in before.items():
-        await_true(
-            lambda m=machine, o=old: boot_id(ground, m) not in {o, ""}, f"boot of {machine}", 900
-        )
+        await_boot_id(ground, machine, old)
     await_nodes(ground, MASTER, WORKER)
     assert ground.up().changed == 0
 
