@@ -28,6 +28,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pulumi
 import pulumi_random as random
 import yaml
 
@@ -35,6 +36,7 @@ from ampere_infra.bootstrap.netplan import network_config
 from ampere_infra.bootstrap.spec import NodeSpec, Role
 from ampere_infra.bootstrap.user_data import user_data
 from ampere_infra.machines.seed import meta_data, nocloud_image
+from ampere_infra.program import await_outputs
 from ampere_infra.rehearsal.project import SOURCE, Project
 from ampere_infra.rehearsal.stage import Stage, real_program, staged
 from ampere_infra.secrets import sops
@@ -93,6 +95,7 @@ def bare_program(count: int) -> Callable[[], None]:
     def declare() -> None:
         for number in range(count):
             random.RandomId(f"bare-{number}", byte_length=8)
+        pulumi.run(await_outputs)
 
     return declare
 
