@@ -82,7 +82,7 @@ test-services: environment service-packages tools ## what both clusters run, on 
 	@echo "== services"
 	@$(UV) run --no-sync pytest --durations=10 tests/services
 
-test-machines: environment packages machine-packages tools ## real machines, up to a control plane (root, twenty minutes)
+test-machines: environment packages machine-packages tools ## real machines, up to their packages (root, a quarter of an hour)
 	@echo "== machines"
 	@$(SUDO) env HOME="$$HOME" PATH="$$PATH" $(UV) run --no-sync pytest --durations=15 tests/machines
 
