@@ -16,7 +16,7 @@ from drill import Drill
 
 EVERY = bool(os.environ.get("AMPERE_EVERY_OPERATION"))
 """Whether each operation fails alone and each one is killed at, which takes hours."""
-TOGETHER = 1 if EVERY else 10
+TOGETHER = 1 if EVERY else 6
 """So many operations at most fail at a time: some of a level fail while others succeed."""
 CLOUDS = ("azure-native:", "hcloud:")
 RUNS = {"up": "created", "destroy": "deleted"}
