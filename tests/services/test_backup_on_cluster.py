@@ -34,6 +34,7 @@ from tests.copies.stores import Chart, admit
 from tests.engine.drill import HOME
 from tests.programs.object_store import Store
 from tests.services.conftest import MISSING, Home, home_on
+from tests.upstream import needs_upstream
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -230,11 +231,15 @@ def test_a_backup_is_made_by_objects_that_a_cluster_takes(place, ampere):
         assert copied == place.chart.store.objects(bucket)
 
 
-def test_what_the_commands_make_is_admitted_strictly_and_without_a_warning(place, ampere):
+def test_what_the_commands_make_is_admitted_without_a_warning(place, ampere):
     assert ampere("backup", "home")[0] == 0
     assert place.warnings == [], "Pod Security warns of what it would not let in, for one"
     host = place.cluster.given.settings.host.address
     assert place.front.asked == {f"CONNECT {host}:6443"}, "by the address that a person has"
+
+
+@needs_upstream
+def test_a_misspelt_field_is_refused(place):
     login = Kubectl(tools.path("kubectl"), "ampere-k8s", place.kubeconfig)
     metadata = {"name": "misspelt", "namespace": "postgresql"}
     spec = {"cluster": {"name": "postgresql"}, "methd": "plugin"}
