@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from contextlib import AbstractContextManager, suppress
 from pathlib import Path
@@ -48,8 +49,10 @@ class Watch(AbstractContextManager["Watch"]):
                     self.arguments.add((process / "cmdline").read_bytes())
                     self.environments.add((process / "environ").read_bytes())
         for folder in self.folders:
-            for file in list(folder.rglob("*")):
-                self._read(file)
+            # Not rglob: that fails where a folder goes meanwhile.
+            for parent, _, names in os.walk(folder):
+                for name in names:
+                    self._read(Path(parent, name))
 
     def _read(self, file: Path) -> None:
         if any(str(file).startswith(str(place)) for place in self.without):

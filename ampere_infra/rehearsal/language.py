@@ -152,7 +152,13 @@ def _on_stray(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
         loop.stop()
 
 
+def _ignore(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    del loop, context
+
+
 def _drain(loop: asyncio.AbstractEventLoop) -> None:
+    # How a call ends that is cut off here tells nothing any more.
+    loop.set_exception_handler(_ignore)
     while pending := asyncio.all_tasks(loop):
         for task in pending:
             task.cancel()
