@@ -15,6 +15,8 @@ from tests.keyvault.certificates import server_context
 from tests.keyvault.entra import HOST, RESOURCE, Entra
 from tests.keyvault.vault import CRYPTO_USER, Identity, RefusedError, Vault
 
+HANGS_SECONDS = 45
+"""Less than ``ampere`` gives sops, so that a caller who stays is seen."""
 IDENTITY_PATH = "/metadata/identity/oauth2/token"
 TENANT = "11111111-1111-1111-1111-111111111111"
 DEVELOPER = Identity(
@@ -52,6 +54,8 @@ class Azure:
     """A vault takes requests and answers none."""
     before_answer: Callable[[str], None] | None = None
     """Called with the path while a vault's caller waits."""
+    waited_out: bool = False
+    """Whether a caller stayed with a vault that hangs for ``HANGS_SECONDS``."""
     released: threading.Event = field(default_factory=threading.Event)
 
     def vault(self, name: str) -> Vault:
@@ -134,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
         if azure.before_answer:
             azure.before_answer(path)
         if azure.hanging:
-            azure.released.wait(60)
+            azure.waited_out |= not azure.released.wait(HANGS_SECONDS)
         if azure.failing:
             azure.failing -= 1
             return 503, {"error": {"code": "ServiceUnavailable", "message": "Try again."}}, {}

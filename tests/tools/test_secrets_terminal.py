@@ -32,7 +32,7 @@ class Terminal:
             os.execv(sys.executable, command)
         self.shown = ""
 
-    def expect(self, text, seconds=20.0):
+    def expect(self, text, seconds=60.0):
         """Read on until ``text`` shows, and forget what was before it."""
         until = time.monotonic() + seconds
         while text not in self.shown:
@@ -45,7 +45,7 @@ class Terminal:
         os.write(self.fd, text.encode())
 
     def end(self):
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while self._more(until):
             pass
         os.close(self.fd)
@@ -136,12 +136,12 @@ def test_an_interruption_while_sops_works_leaves_the_file_as_it_was(
         tmp_path,
         "import sys, time\n"
         "if '--version' in sys.argv:\n    sys.exit(print('sops 3.13.3'))\n"
-        f"open({str(tmp_path / 'working')!r}, 'w').close()\ntime.sleep(60)",
+        f"open({str(tmp_path / 'working')!r}, 'w').close()\ntime.sleep(6000)",
     )("sops")
     with monkeypatch.context() as patch:
         patch.setenv("AMPERE_SOPS", str(slow))
         screen = terminal("rotate", "home")
-        until = time.monotonic() + 20
+        until = time.monotonic() + 60
         while not (tmp_path / "working").exists() and time.monotonic() < until:
             time.sleep(0.05)
         screen.type("\x03")

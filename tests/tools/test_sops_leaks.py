@@ -140,7 +140,7 @@ def test_a_terminal_that_is_closed_meanwhile_leaves_nothing(
     both, temporary, monkeypatch, tmp_path, number
 ):
     started = tmp_path / "started"
-    editor(monkeypatch, tmp_path, f"open({str(started)!r}, 'w')\nimport time\ntime.sleep(30)")
+    editor(monkeypatch, tmp_path, f"open({str(started)!r}, 'w')\nimport time\ntime.sleep(6000)")
     code = (
         "import pathlib, sys\nfrom ampere_infra.secrets import sops\n"
         "sops.edit(pathlib.Path(sys.argv[1]))"
@@ -153,7 +153,7 @@ def test_a_terminal_that_is_closed_meanwhile_leaves_nothing(
             time.sleep(0.05)
         assert list(temporary.rglob(both.path.name)), "the plain text lies there meanwhile"
         process.send_signal(number)
-        assert process.wait(10) != 0
+        assert process.wait(60) != 0
     assert list(temporary.iterdir()) == []
 
 

@@ -207,7 +207,7 @@ class Booted:
 
     def up(self) -> None:
         """Wait until systemd answers."""
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while self.run("systemctl", "is-active", "multi-user.target").returncode != 0:
             assert time.monotonic() < end, self.story()
             time.sleep(0.1)
@@ -237,7 +237,7 @@ class Booted:
     def has(self, path: str) -> bool:
         return (self.root / path.lstrip("/")).exists()
 
-    def wait_for(self, path: str, seconds: float = 60) -> None:
+    def wait_for(self, path: str, seconds: float = 120) -> None:
         end = time.monotonic() + seconds
         while not self.has(path):
             assert time.monotonic() < end, f"no {path}\n{self.story()}"

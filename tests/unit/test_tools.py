@@ -99,7 +99,7 @@ def test_a_suitable_program_on_path_is_taken(alone_on_path):
 
 
 @pytest.mark.parametrize(
-    "code", ["print('v3.1.0')", "raise SystemExit('broken')", "import time; time.sleep(30)"]
+    "code", ["print('v3.1.0')", "raise SystemExit('broken')", "import time; time.sleep(6000)"]
 )
 def test_a_program_that_does_not_suit_is_passed_over(alone_on_path, monkeypatch, code):
     put(alone_on_path, "pulumi", code)
