@@ -25,8 +25,9 @@ from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.stacks import home_specs as specs
 from tests.cluster.nodes import nodes
 from tests.cluster.plane import Plane
-from tests.cluster.process import Process, eventually, together
+from tests.cluster.process import Process, together
 from tests.ports import free_port
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -187,7 +188,7 @@ class Cluster(AbstractContextManager["Cluster"]):
         together([server])
         with closing(Api(self.plane.kubernetes / "super-admin.conf")) as root:
             root.apply(_BINDING, MANAGER)
-            eventually(lambda: _is_let_in(root), "the rights of the controllers")
+            await_true(lambda: _is_let_in(root), "the rights of the controllers")
         for name in CONTROLLERS:
             port = self.plane.ports[name.removeprefix("kube-")]
             self._process(name, f"https://127.0.0.1:{port}/healthz")

@@ -13,12 +13,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from tests.waiting import PATIENCE
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-PATIENCE = 300.0
-"""Seconds until a program that does not answer counts as broken; on a busy machine all is slow."""
 _PAUSE = 0.1
 _WITH_US = ("setpriv", "--pdeathsig=KILL")
 """It ends with the process that started it, however that ends."""
@@ -117,11 +117,3 @@ def together(processes: Sequence[Process]) -> None:
         process.start()
     for process in processes:
         process.await_answer()
-
-
-def eventually(holds: Callable[[], bool], what: str) -> None:
-    """Return once ``holds``; fail naming ``what`` if that takes too long."""
-    deadline = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < deadline, f"it took too long until {what}"
-        time.sleep(_PAUSE)

@@ -20,7 +20,7 @@ from tests.ground.inspection import check_cloud_init, check_doors, check_host_ke
 from tests.ground.public import SERVER
 from tests.ground.state import await_nodes
 from tests.ground.timeline import Timeline
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable

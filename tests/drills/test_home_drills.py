@@ -24,7 +24,7 @@ from tests.ground.leftovers import made_on
 from tests.ground.rootfs import STAGES
 from tests.ground.state import await_nodes, await_ssh, expected, settled
 from tests.ground.trouble import BOOT, Trouble, await_boot, clocks, spoken
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable

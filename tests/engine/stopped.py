@@ -72,7 +72,7 @@ def _files(folder: Path) -> set[str]:
 
 
 def _await_stop(pid: int) -> None:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while not all(_state(task) in "TtZX" for task in Path(f"/proc/{pid}/task").iterdir()):
         assert time.monotonic() < deadline, "the engine does not stop"
         time.sleep(0.001)

@@ -17,7 +17,7 @@ from ampere_infra.rehearsal.stage import staged
 from ampere_infra.rehearsal.world import World
 
 RESOURCES = 40
-SECONDS = 40
+SECONDS = 120
 """It takes two; without threads for its hooks it would never end."""
 
 

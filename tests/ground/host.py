@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 NAME = "kvm-host"
 USER = "keeper"
@@ -21,7 +21,7 @@ USER = "keeper"
 ADDRESS = "192.168.254.1"
 """A private one, as the front lets in; nothing outside the host's own namespace has it."""
 
-START_SECONDS = STOP_SECONDS = 30
+START_SECONDS = STOP_SECONDS = 120
 _NAMESPACES = ("--net", "--mount", "--pid", "--uts", "--ipc")
 _FIRST = ("--fork", "--kill-child", "--mount-proc")
 _WITH_US = ("setpriv", "--pdeathsig=KILL")

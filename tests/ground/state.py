@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tests.ground.stack import PROJECT
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from tests.ground.ground import Ground

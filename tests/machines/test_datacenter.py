@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +18,7 @@ from tests.ground.commands import run
 from tests.ground.datacenter import NETWORK, POOL, Datacenter, mac
 from tests.ground.host import TestHost
 from tests.ground.rootfs import rootfs
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -109,10 +109,7 @@ def test_cloud_inits_own_data_source_finds_who_the_server_is_and_its_user_data(
 
 def plug_in(datacenter: Datacenter, machine: Path) -> None:
     """Lay a cable from the data center's network to a card of ``machine``."""
-    end = time.monotonic() + SECONDS
-    while not (machine / "pid").exists():
-        assert time.monotonic() < end, (machine / "log").read_text()
-        time.sleep(0.1)
+    await_true((machine / "pid").exists, "process", SECONDS, said=(machine / "log").read_text)
     host, own = datacenter.host, (machine / "pid").read_text().strip()
     bridge = datacenter.virsh.told("net-info", NETWORK)["Bridge"]
     host.run("ip", "link", "add", "port", "type", "veth", "peer", "name", "card")

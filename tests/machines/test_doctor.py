@@ -25,7 +25,7 @@ from ampere_infra.doctor.probe import probe
 from ampere_infra.machines.libvirt.site import bridge_name
 from ampere_infra.settings.load import parse
 from tests.ground.host import ADDRESS, NAME, USER, TestHost
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -11,7 +11,7 @@ import pytest
 from tests.ground.home import ADDRESSES, MASTER, WORKER
 from tests.ground.inspection import check_cloud_init, check_doors, check_host_key
 from tests.ground.leftovers import made_on
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from ampere_infra.rehearsal.engine import Outcome

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 HOME = home()
 CERTS = "/etc/containerd/certs.d"
-START_SECONDS = 30
+START_SECONDS = 120
 OWN = """
 version = 3
 root = '{folder}/root'

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -20,6 +19,7 @@ from ampere_infra.rehearsal.reality import Emulation, Reality
 from ampere_infra.rehearsal.world import World
 from tests.engine.providers import Providers, Resource, message, providers, value
 from tests.ground.host import ADDRESS, TestHost
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -208,10 +208,7 @@ def test_a_machine_runs_emulated_and_is_read_back_as_declared(host, real, machin
 
 def test_what_a_machine_prints_is_in_a_file_of_the_host(host, machine):
     log = host.folder / "var/log/libvirt/qemu/m-console.log"
-    deadline = time.monotonic() + 30
-    while not log.exists() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert log.exists()
+    await_true(log.exists, "file")
 
 
 def test_a_machine_without_power_is_started_by_an_update(host, real, machine):

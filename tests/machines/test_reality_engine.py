@@ -17,7 +17,7 @@ from ampere_infra.rehearsal.world import World
 from tests.engine.drill import HOME
 from tests.ground.beside import Beside
 from tests.ground.host import ADDRESS, TestHost
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator

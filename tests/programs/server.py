@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import os
 import subprocess
-import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
-PATIENCE = 240.0
-"""Seconds until what does not happen is given up; on a busy machine all is slow."""
-PAUSE = 0.5
 _ALONE = ("setpriv", "--pdeathsig=TERM")
 """It ends with the process that started it, however that ends."""
-
-
-def await_that(what: str, holds: Callable[[], Any], said: Callable[[], str] = str) -> Any:
-    """Return what ``holds`` returns once it is true; ``said`` tells why it is not."""
-    deadline = time.monotonic() + PATIENCE
-    while not (found := holds()):
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE:.0f} s\n{said()}"
-        time.sleep(PAUSE)
-    return found
 
 
 @dataclass
@@ -56,7 +45,7 @@ class Server:
                 extra_groups=[] if self.user else None,
             )
         try:
-            await_that(f"{self.name} answers", lambda: self._alive() and answers(), self.said)
+            await_true(lambda: self._alive() and answers(), f"{self.name} answers", said=self.said)
             yield self
         finally:
             self._end()

@@ -18,9 +18,9 @@ from ampere_infra.rehearsal.world import World
 from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.stacks import api_specs, home_specs
 from tests.cluster.cluster import Cluster, given
-from tests.cluster.process import eventually
 from tests.cluster.stand_ins import edge_stand_ins, stand_ins
 from tests.engine.drill import API, HOME, fast_folder
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
@@ -80,7 +80,7 @@ def custom_objects_are_served(cluster: Cluster) -> None:
         spec = each["spec"]
         version = f"{spec['group']}/{spec['versions'][0]['name']}"
         kind = spec["names"]["kind"]
-        eventually(partial(answers, cluster, version, kind), version)
+        await_true(partial(answers, cluster, version, kind), version)
 
 
 def answers(cluster: Cluster, version: str, kind: str) -> bool:

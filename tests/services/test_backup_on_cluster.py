@@ -29,12 +29,12 @@ from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from ampere_infra.settings.load import parse, read_stack_file
 from ampere_infra.settings.recovery import NEVER
 from tests.cluster.front import Front
-from tests.cluster.process import eventually
 from tests.copies.stores import Chart, admit
 from tests.engine.drill import HOME
 from tests.programs.object_store import Store
 from tests.services.conftest import MISSING, Home, home_on
 from tests.upstream import needs_upstream
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -254,7 +254,7 @@ def test_while_one_runs_no_other_begins(place, ampere):
     job = {"apiVersion": "batch/v1", "kind": "Job", **template}
     job["metadata"] = {**template["metadata"], "name": "by-schedule", "namespace": "minio"}
     place.cluster.api.request("POST", "/apis/batch/v1/namespaces/minio/jobs", job)
-    eventually(lambda: place.cluster.api.read(job)["status"].get("active"), "it runs")
+    await_true(lambda: place.cluster.api.read(job)["status"].get("active"), "it runs")
     before = len(place.jobs("any"))
     try:
         for command in (["backup", "home"], ["restore", "home", "--to", now(), "--yes"]):
@@ -265,7 +265,7 @@ def test_while_one_runs_no_other_begins(place, ampere):
         assert len(place.jobs("any")) == before, "nothing was begun"
     finally:
         place.cluster.api.delete(job)
-        eventually(lambda: place.cluster.api.read(job) is None, "it is gone")
+        await_true(lambda: place.cluster.api.read(job) is None, "it is gone")
 
 
 def test_a_backup_that_fails_is_told_by_name_and_reason(place, ampere):

@@ -12,11 +12,11 @@ import yaml
 from home_cluster import ROOT
 
 from ampere_infra import tools
-from tests.cluster.process import eventually
 from tests.cluster.stand_ins import OPERATOR, PLUGIN, definitions
 from tests.tools.crd_schemas import strict
 from tests.tools.rendered_charts import CASES, OURS, namespace_of, rendered, values_of
 from tests.upstream import needs_upstream
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -202,7 +202,7 @@ def test_the_pod_of_a_dbt_task_is_let_in_and_runs_to_its_end(prepared, task):
     assert "Warning" not in judged.stderr, judged.stderr
     made = prepared.kubectl("create", "--validate=strict", "-f", "-", stdin=yaml.safe_dump(task))
     assert made.returncode == 0, made.stderr
-    eventually(lambda: prepared.api.read(task)["status"]["phase"] == "Succeeded", "it has ended")
+    await_true(lambda: prepared.api.read(task)["status"]["phase"] == "Succeeded", "it has ended")
     prepared.api.delete(task)
 
 

@@ -9,7 +9,7 @@ import yaml
 
 from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from tests.cluster.cluster import MANAGER
-from tests.cluster.process import eventually
+from tests.waiting import await_true
 
 NAMESPACE = "trial"
 LABELS = {f"pod-security.kubernetes.io/{mode}": "privileged" for mode in ("enforce", "warn")}
@@ -33,7 +33,7 @@ def namespace(cluster):
     cluster.api.apply(thing, MANAGER)
     yield NAMESPACE
     cluster.api.delete(thing)
-    eventually(lambda: cluster.api.read(thing) is None, "the namespace is gone")
+    await_true(lambda: cluster.api.read(thing) is None, "the namespace is gone")
 
 
 def thing(api_version, kind, **content: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def thing(api_version, kind, **content: Any) -> dict[str, Any]:
 
 
 def test_its_nodes_are_those_of_the_settings(cluster):
-    eventually(
+    await_true(
         lambda: all(
             {"type": "Ready", "status": "True"}.items() <= condition.items()
             for node in cluster.api.items("v1", "Node")
@@ -95,7 +95,7 @@ def test_deployments_stateful_sets_and_jobs_become_ready(cluster, namespace):
             and job.get("succeeded") == 1
         )
 
-    eventually(ready, "a Deployment, a StatefulSet with a volume, and a Job")
+    await_true(ready, "a Deployment, a StatefulSet with a volume, and a Job")
 
 
 def test_a_field_that_kubernetes_does_not_know_is_refused(cluster, namespace):
@@ -145,7 +145,7 @@ def test_a_part_that_ends_by_itself_comes_back(cluster, namespace):
     manager.running.kill()
     job = thing("batch/v1", "Job", spec={"template": {"spec": {**POD, "restartPolicy": "Never"}}})
     cluster.api.apply(job, MANAGER)
-    eventually(lambda: cluster.api.read(job)["status"].get("succeeded") == 1, "the Job is done")
+    await_true(lambda: cluster.api.read(job)["status"].get("succeeded") == 1, "the Job is done")
 
 
 def test_the_api_server_has_the_flags_that_the_program_renders(cluster):

@@ -16,10 +16,10 @@ from home_cluster import NAMESPACE, POLICY, SECRET, plain
 from ampere_infra import tools
 from ampere_infra.rehearsal.doubles.kubernetes.real.api import ApiError
 from tests.cluster.cluster import MANAGER
-from tests.cluster.process import eventually
 from tests.tools.crd_schemas import definitions
 from tests.tools.rendered_charts import edge_values_of, helm, whole
 from tests.upstream import needs_upstream
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -60,7 +60,7 @@ def defined(edge: Cluster) -> Cluster:
     names = [edge.api.apply(each, MANAGER)["metadata"]["name"] for each in definitions(kinds)]
     assert len(names) == len(kinds)
     for item in custom_objects(recorded()):
-        eventually(lambda item=item: is_known(edge, item), f"{item['kind']} is served")
+        await_true(lambda item=item: is_known(edge, item), f"{item['kind']} is served")
     return edge
 
 
@@ -157,7 +157,7 @@ def watched(edge: Cluster, namespace: str, log: Path) -> Generator[None]:
     with log.open("wb") as file:
         process = subprocess.Popen(command, stdout=file)
         try:
-            eventually(lambda: log.stat().st_size > 0, "the watch has begun")
+            await_true(lambda: log.stat().st_size > 0, "the watch has begun")
             yield
         finally:
             process.terminate()
@@ -205,7 +205,7 @@ def update(edge: Cluster, name: str, items: list[dict[str, Any]], log: Path) -> 
     with watched(edge, name, log):
         for item in items:
             edge.api.apply(item, MANAGER)
-        eventually(lambda: is_rolled_out(edge, deployment_of(items)), "the new pods took over")
+        await_true(lambda: is_rolled_out(edge, deployment_of(items)), "the new pods took over")
     # The watch begins with the pods that are there, one after the other.
     found = counts(log)[settings().api.replicas - 1 :]
     assert len(found) > 2 * settings().api.replicas, "the change was seen"
@@ -217,7 +217,7 @@ def test_a_new_digest_never_leaves_fewer_pods_ready(edge: Cluster, name: str, tm
     for item in templates(name, DIGEST):
         edge.api.apply(item, MANAGER)
     old = deployment_of(templates(name, DIGEST))
-    eventually(lambda: is_rolled_out(edge, old), "the first pods are ready")
+    await_true(lambda: is_rolled_out(edge, old), "the first pods are ready")
     found = update(edge, name, templates(name, DIGEST.replace("0123", "3210")), tmp_path / "log")
     assert min(found) >= settings().api.replicas, found
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ampere_infra.services import dbt_values
 from tests.cluster.delay import Delay
-from tests.cluster.process import PATIENCE, eventually
 from tests.services.conftest import MISSING, home_on
+from tests.waiting import PATIENCE, await_true
 
 BUILT_IN = {"default", "kube-node-lease", "kube-public", "kube-system"}
 STUCK = "tests.invalid/stuck"
@@ -126,7 +126,7 @@ def test_a_namespace_that_does_not_go_away_tells_what_holds_it(cluster):
         assert "create new content in namespace airflow because it is being terminated" in told
         assert STUCK not in told, "what holds it is told to who deletes it"
         cluster.api.apply({**held, "metadata": {**metadata, "finalizers": []}}, "tests")
-        eventually(lambda: cluster.api.read(held) is None, "the finalizer is gone")
+        await_true(lambda: cluster.api.read(held) is None, "the finalizer is gone")
         torn_down(home)
 
 
@@ -140,7 +140,7 @@ def test_an_install_that_is_interrupted_is_healed_by_the_next_up(cluster):
             return bool(cluster.api.items("v1", "Secret", "minio", labelSelector=selector))
 
         def strike():
-            eventually(pending, "Helm installs")
+            await_true(pending, "Helm installs")
             engine.interrupt()
 
         watch = threading.Thread(target=strike)

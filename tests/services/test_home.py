@@ -8,9 +8,9 @@ import pytest
 
 from ampere_infra import tools
 from ampere_infra.services import postgresql
-from tests.cluster.process import eventually
 from tests.services.conftest import MISSING, home_on
 from tests.upstream import needs_upstream
+from tests.waiting import await_true
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def test_an_interrupted_upgrade_is_healed_by_the_next_up(up):
     with subprocess.Popen(
         [*program, *options, *login], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as process:
-        eventually(lambda: statuses(up, "minio")[-1] == "pending-upgrade", "Helm is under way")
+        await_true(lambda: statuses(up, "minio")[-1] == "pending-upgrade", "Helm is under way")
         process.kill()
     assert statuses(up, "minio")[-1] == "pending-upgrade", "and Helm refuses every further step"
     up.settle(services={"minio": {"storage": "50GiB"}, "node_ports": {"s3": 30911}})

@@ -11,7 +11,7 @@ from kvm_host import KvmHostDouble
 
 from ampere_infra.bootstrap import gates
 from ampere_infra.machines import scripts
-from tests.ground.waiting import await_true
+from tests.waiting import await_true
 
 ADDRESS = IPv4Address("10.0.0.9")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHostKey"

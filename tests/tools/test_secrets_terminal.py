@@ -10,6 +10,7 @@ from sops_cases import impostor
 
 from ampere_infra import cli
 from ampere_infra.secrets import sops
+from tests.waiting import await_true
 
 pty = pytest.importorskip("pty", reason="Windows has no terminals of this kind")
 pytestmark = pytest.mark.usefixtures("sops_alone")
@@ -141,9 +142,7 @@ def test_an_interruption_while_sops_works_leaves_the_file_as_it_was(
     with monkeypatch.context() as patch:
         patch.setenv("AMPERE_SOPS", str(slow))
         screen = terminal("rotate", "home")
-        until = time.monotonic() + 60
-        while not (tmp_path / "working").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+        await_true((tmp_path / "working").exists, "sops at work")
         screen.type("\x03")
         assert screen.end() == 130
     assert made.home.read_bytes() == before

@@ -12,7 +12,6 @@ import shlex
 import shutil
 import signal
 import subprocess
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from bootstrap_cases import home, lay_out
 
 from ampere_infra.bootstrap.units import STATE
 from ampere_infra.templates import parse
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -207,10 +207,11 @@ class Booted:
 
     def up(self) -> None:
         """Wait until systemd answers."""
-        end = time.monotonic() + 120
-        while self.run("systemctl", "is-active", "multi-user.target").returncode != 0:
-            assert time.monotonic() < end, self.story()
-            time.sleep(0.1)
+
+        def is_active() -> bool:
+            return self.run("systemctl", "is-active", "multi-user.target").returncode == 0
+
+        await_true(is_active, "multi-user.target", pause=0.1, said=self.story)
 
     def cut(self) -> None:
         """Take the power away."""
@@ -237,11 +238,8 @@ class Booted:
     def has(self, path: str) -> bool:
         return (self.root / path.lstrip("/")).exists()
 
-    def wait_for(self, path: str, seconds: float = 120) -> None:
-        end = time.monotonic() + seconds
-        while not self.has(path):
-            assert time.monotonic() < end, f"no {path}\n{self.story()}"
-            time.sleep(0.1)
+    def wait_for(self, path: str) -> None:
+        await_true(lambda: self.has(path), path, pause=0.1, said=self.story)
 
     def story(self) -> str:
         texts = [self.state / "boot.log", self.root / "log", self.root / "calls"]

@@ -32,6 +32,7 @@ from ampere_infra.machines.libvirt.leftovers import AT_ONCE, Leftovers
 from ampere_infra.machines.libvirt.site import bridge_name
 from ampere_infra.machines.piped import piped
 from ampere_infra.settings.mac import mac
+from tests.waiting import await_result
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -435,10 +436,7 @@ def test_hooks_reach_the_host_by_ssh_a_few_at_a_time(monkeypatch: pytest.MonkeyP
     async def run() -> None:
         await asyncio.gather(*(clear(None) for clear in made))
 
-    # asyncio.run would leave no loop for the Outputs of other tests.
-    loop = asyncio.new_event_loop()
-    loop.run_until_complete(run())
-    loop.close()
+    await_result(run())
     assert {call["stdin"] for call in sent.calls} == {f"# ampere {n}\n" for n in range(20)}
     assert all(call["command"] == piped(call["stdin"]) for call in sent.calls)
     assert sent.calls[0]["interpreter"][0] == "ssh"

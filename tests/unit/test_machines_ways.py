@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import stat
 import tempfile
 from pathlib import Path
@@ -15,6 +14,7 @@ from pulumi_command import remote
 
 from ampere_infra.machines.machine import Machine
 from ampere_infra.machines.ways import PREFIX, to_host, to_node
+from tests.waiting import await_result
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,12 +57,7 @@ def test_the_way_to_a_host_is_its_words():
         async with to_host(["ssh", "host"])() as words:
             return words
 
-    # Not asyncio.run, which leaves the thread without the loop that the SDK's mocks ask for.
-    loop = asyncio.new_event_loop()
-    try:
-        assert loop.run_until_complete(go()) == ["ssh", "host"]
-    finally:
-        loop.close()
+    assert await_result(go()) == ["ssh", "host"]
 
 
 def test_the_way_to_a_node_pins_its_key_and_leaves_nothing(

@@ -10,12 +10,10 @@ import pytest
 from pulumi.runtime.settings import SETTINGS
 
 from ampere_infra.program import await_outputs, unsettled
+from tests.waiting import await_result
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Generator
-
-LIMIT = 10
-"""Seconds after which a wait that takes none has failed."""
+    from collections.abc import Generator
 
 
 @pytest.fixture(autouse=True)
@@ -24,15 +22,6 @@ def own_outputs() -> Generator[None]:
     outputs.clear()
     yield
     outputs.clear()
-
-
-def run(work: Coroutine[object, object, None]) -> None:
-    # Not asyncio.run, which leaves the thread without the loop that the SDK's mocks ask for.
-    loop = asyncio.new_event_loop()
-    try:
-        loop.run_until_complete(asyncio.wait_for(work, LIMIT))
-    finally:
-        loop.close()
 
 
 def test_outputs_are_waited_for_together_and_so_are_those_that_come_of_them(
@@ -60,7 +49,7 @@ def test_outputs_are_waited_for_together_and_so_are_those_that_come_of_them(
         assert not unsettled(), "all of them are there"
 
     monkeypatch.setattr(asyncio, "wait", counted)
-    run(work())
+    await_result(work())
     assert waits[0] >= 20
     assert len(waits) <= 3, "a wait for each generation, not for each output"
 
@@ -80,4 +69,4 @@ def test_an_output_that_fails_ends_the_wait_for_those_that_never_come():
         assert {type(one) for one in told} == {ValueError, asyncio.CancelledError}
         del endless, failed
 
-    run(work())
+    await_result(work())

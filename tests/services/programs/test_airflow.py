@@ -11,7 +11,7 @@ import pytest
 
 from tests.engine.drill import fast_folder
 from tests.programs.airflow import Airflow, airflow, create_user
-from tests.programs.server import await_that
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -53,7 +53,7 @@ def run(served, token) -> str:
     def known() -> bool:
         return served.ask("/api/v2/dags/rounds", token=token)[0] == 200
 
-    await_that("the DAG processor finds the DAG", known, served.said)
+    await_true(known, "the DAG processor finds the DAG", said=served.said)
     served.ask("/api/v2/dags/rounds", {"is_paused": False}, token, "PATCH")
     status, made = served.ask(RUN, {"logical_date": None}, token)
     assert status == 200, made
@@ -62,7 +62,7 @@ def run(served, token) -> str:
     def ended() -> bool:
         return served.ask(f"{RUN}/{name}", token=token)[1]["state"] in ENDED
 
-    await_that("the DAG's run ends", ended, served.said)
+    await_true(ended, "the DAG's run ends", said=served.said)
     return name
 
 
@@ -74,7 +74,7 @@ def test_the_api_server_is_healthy_on_the_path_of_its_probes(served):
             for part in ("metadatabase", "scheduler", "dag_processor")
         )
 
-    await_that("database, scheduler and DAG processor are healthy", healthy, served.said)
+    await_true(healthy, "database, scheduler and DAG processor are healthy", said=served.said)
 
 
 def test_the_users_of_the_tables_are_in_airflows_own_database(served, database):
@@ -118,7 +118,7 @@ def log_of(served, made, store, run) -> Callable[[str], str]:
             return re.findall(pattern, store.try_mc("ls", "--recursive", bucket, login=keys).stdout)
 
         # A task has its state before its log is away.
-        (path,) = await_that(f"the log of {task} is in the object store", kept, served.said)
+        (path,) = await_true(kept, f"the log of {task} is in the object store", said=served.said)
         return store.try_mc("cat", f"{bucket}{path}", login=keys).stdout
 
     return read
