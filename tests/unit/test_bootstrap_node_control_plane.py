@@ -6,7 +6,7 @@ import hashlib
 import io
 import json
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from bootstrap_cases import home
@@ -121,10 +121,10 @@ def test_whatever_call_is_cut_off_the_next_try_ends_the_same(
     left = iter(range(cut))
     real = core.write
 
-    def until_cut(path: Path, text: str, mode: int = 0o644) -> None:
+    def until_cut(*words: Any, **named: Any) -> None:
         if next(left, None) is None:
             raise SystemExit
-        real(path, text, mode)
+        real(*words, **named)
 
     with monkeypatch.context() as patched:
         for module in (control_plane, core, encryption):

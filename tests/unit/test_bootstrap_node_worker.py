@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
+START = "start --no-block kubeadm-join.path"
+
+
+class PowerCutError(Exception):
+    """The machine is without power from here on."""
+
 
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[FakeNode]:
@@ -111,13 +117,57 @@ def test_a_worker_that_was_dismissed_joins_again_with_its_new_token(node: FakeNo
     node.type(f"fedcba.{TOKEN.partition('.')[2]}")
     receive.receive_token()
     assert not core.marked("NODE_JOINED")
-    assert [call.split()[1:] for call in node.calls] == [
-        ["stop", "kubeadm-join.service"],
-        ["start", "--no-block", "kubeadm-join.path"],
-    ]
+    assert changes(node) == ["stop kubeadm-join.service", START]
     worker.join()
     assert kubeadm_calls(node) == ["reset", "join"]
     assert core.marked("NODE_JOINED")
+
+
+def changes(node: FakeNode) -> list[str]:
+    """Return what systemd was told, not what it was asked."""
+    told = [call.partition(" ")[2] for call in node.calls if call.startswith("systemctl")]
+    return [words for words in told if not words.startswith("is-active")]
+
+
+@pytest.mark.parametrize("lost", ["", "stop", "start"])
+def test_what_joins_again_is_stopped_when_all_is_there_and_however_often_the_way_is_lost(
+    node: FakeNode, lost: str
+) -> None:
+    worker.join()
+    marker = node.root / "var/lib/ampere/NODE_JOINED"
+    stopped = f'[ -e "{node.programs}/stopped" ]'
+    stop = f'[ ! -e "{marker}" ] || exit 9; touch "{node.programs}/stopped"'
+    node.answer(
+        "systemctl",
+        f'case "$1" in is-active) ! {stopped};; stop) {stop};; esac || exit\n'
+        f'[ "$1" != "{lost}" ] || [ -e "{node.programs}/lost" ] || '
+        f'{{ touch "{node.programs}/lost"; exit 1; }}',
+    )
+    node.forget()
+    for _ in range(2):
+        node.type(f"fedcba.{TOKEN.partition('.')[2]}")
+        try:
+            receive.receive_token()
+        except Failed:
+            assert lost
+    assert changes(node)[:1] == ["stop kubeadm-join.service"]
+    assert changes(node)[-1] == START
+    assert changes(node).count("stop kubeadm-join.service") == 1
+
+
+@pytest.mark.parametrize("cut", ["os.sync", f"{core.__name__}.sync_folder"])
+def test_a_power_cut_while_the_marker_is_made_costs_no_hand(
+    node: FakeNode, monkeypatch: pytest.MonkeyPatch, cut: str
+) -> None:
+    def gone(*folder: Path) -> None:
+        if not folder or folder[0] == node.root / "var/lib/ampere":
+            raise PowerCutError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cut, gone)
+        with pytest.raises(PowerCutError):
+            worker.join()
+    assert node.has(receive.TOKEN) is not core.marked("NODE_JOINED")
 
 
 def test_a_worker_that_came_back_by_itself_is_not_joined_twice(node: FakeNode) -> None:

@@ -51,8 +51,11 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write(path: Path, text: str, mode: int = 0o644) -> None:
-    """Write ``text`` so that a power cut leaves the old file or the new one, never a part."""
+def write(path: Path, text: str, mode: int = 0o644, instead_of: Path | None = None) -> None:
+    """Write ``text`` so that a power cut leaves the old file or the new one, never a part.
+
+    The file ``instead_of`` goes in the moment in which the new one comes.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -62,6 +65,8 @@ def write(path: Path, text: str, mode: int = 0o644) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    if instead_of:
+        instead_of.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
@@ -78,11 +83,15 @@ def marked(marker: str) -> bool:
     return at(f"/var/lib/ampere/{marker}").exists()
 
 
-def mark(marker: str) -> None:
-    """Earn ``marker`` now; whatever was done before it is on the disk first."""
+def mark(marker: str, instead_of: str | None = None) -> None:
+    """Earn ``marker`` now, and be rid of what its stage needed no longer than until then.
+
+    Whatever was done before is on the disk first.
+    """
     os.sync()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    write(at(f"/var/lib/ampere/{marker}"), f"{now}\n")
+    needless = at(instead_of) if instead_of else None
+    write(at(f"/var/lib/ampere/{marker}"), f"{now}\n", instead_of=needless)
     say(f"{marker} at {now}")
 
 

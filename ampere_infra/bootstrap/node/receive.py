@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 
-from .core import Failed, at, marked, private_folder, run, say, unmark, write
+from .core import Failed, ask, at, marked, private_folder, run, say, unmark, write
 
+JOIN = "kubeadm-join.service"
 TOKEN = "/var/lib/ampere/join/token"  # noqa: S105 - where it lies
 MEMBERSHIP = "/var/lib/ampere/join/id"
 """The public part of the last token. Another one is another membership: the last has ended, and
@@ -30,8 +31,11 @@ def receive_token() -> None:
     write(at(TOKEN), f"{token}\n", 0o600)
     if marked("NODE_JOINED"):
         say("this node was dismissed since it joined: it joins again")
-        run("systemctl", "stop", "kubeadm-join.service")
         unmark("NODE_JOINED")
     write(known, f"{public}\n")
+    # Not before all of that is there: the path starts what is stopped at once, and ends for good
+    # where that has nothing to do a few times.
+    if ask("systemctl", "is-active", "--quiet", JOIN)[0] == 0 and not marked("NODE_JOINED"):
+        run("systemctl", "stop", JOIN)
     run("systemctl", "start", "--no-block", "kubeadm-join.path")
     say("the join token is here")

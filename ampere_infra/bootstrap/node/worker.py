@@ -33,8 +33,8 @@ def join() -> None:
             run("kubeadm", "reset", "--force")
         kubeadm_join()
     await_ready(known["name"])
-    at(TOKEN).unlink(missing_ok=True)
-    mark("NODE_JOINED")
+    # Without its token and its marker nothing would go on after a power cut.
+    mark("NODE_JOINED", instead_of=TOKEN)
 
 
 def registered(name: str) -> bool:
