@@ -17,6 +17,7 @@ from bootstrap_booted import HOME, REWRITTEN, UNITS, Booted
 
 from ampere_infra.bootstrap.api_server import encryption_config, encryption_key
 from ampere_infra.bootstrap.units import ENABLED, STATE
+from tests.waiting import await_true
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -204,6 +205,7 @@ def test_a_worker_that_was_dismissed_joins_again_with_another_token(
     done = [call.split()[1] for call in worker.calls if call.startswith("kubeadm")]
     assert done == ["join", "reset", "join"]
     assert not worker.has(f"{STATE}/join/token")
+    await_true(lambda: not worker.is_active("ampere-converge.timer"), "end of the trying")
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -207,11 +207,8 @@ class Booted:
 
     def up(self) -> None:
         """Wait until systemd answers."""
-
-        def is_active() -> bool:
-            return self.run("systemctl", "is-active", "multi-user.target").returncode == 0
-
-        await_true(is_active, "multi-user.target", pause=0.1, said=self.story)
+        target = "multi-user.target"
+        await_true(lambda: self.is_active(target), target, pause=0.1, said=self.story)
 
     def cut(self) -> None:
         """Take the power away."""
@@ -234,6 +231,9 @@ class Booted:
         return subprocess.run(
             [*enter, *words], input=stdin, capture_output=True, text=True, check=False
         )
+
+    def is_active(self, unit: str) -> bool:
+        return self.run("systemctl", "is-active", unit).returncode == 0
 
     def has(self, path: str) -> bool:
         return (self.root / path.lstrip("/")).exists()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-START = "start --no-block kubeadm-join.path"
+START = "start --no-block kubeadm-join.path ampere-converge.timer"
 
 
 class PowerCutError(Exception):

@@ -37,5 +37,5 @@ def receive_token() -> None:
     # where that has nothing to do a few times.
     if ask("systemctl", "is-active", "--quiet", JOIN)[0] == 0 and not marked("NODE_JOINED"):
         run("systemctl", "stop", JOIN)
-    run("systemctl", "start", "--no-block", "kubeadm-join.path")
+    run("systemctl", "start", "--no-block", "kubeadm-join.path", "ampere-converge.timer")
     say("the join token is here")
