@@ -83,15 +83,14 @@ def marked(marker: str) -> bool:
     return at(f"/var/lib/ampere/{marker}").exists()
 
 
-def mark(marker: str, instead_of: str | None = None) -> None:
+def mark(marker: str, instead_of: Path | None = None) -> None:
     """Earn ``marker`` now, and be rid of what its stage needed no longer than until then.
 
     Whatever was done before is on the disk first.
     """
     os.sync()
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    needless = at(instead_of) if instead_of else None
-    write(at(f"/var/lib/ampere/{marker}"), f"{now}\n", instead_of=needless)
+    write(at(f"/var/lib/ampere/{marker}"), f"{now}\n", instead_of=instead_of)
     say(f"{marker} at {now}")
 
 

@@ -34,7 +34,7 @@ def join() -> None:
         kubeadm_join()
     await_ready(known["name"])
     # Without its token and its marker nothing would go on after a power cut.
-    mark("NODE_JOINED", instead_of=TOKEN)
+    mark("NODE_JOINED", instead_of=at(TOKEN))
 
 
 def registered(name: str) -> bool:
